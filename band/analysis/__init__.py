@@ -1,0 +1,1 @@
+"""Analysis: unit subgraphs, fallback, merged subgraphs, boundary tensors, why-not report."""

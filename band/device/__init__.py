@@ -1,0 +1,1 @@
+"""Devices: processors, what they support and why not, links, cost coefficients."""

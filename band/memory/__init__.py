@@ -1,0 +1,1 @@
+"""Memory: tensor lifetimes, arena and buffer planners."""

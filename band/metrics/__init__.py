@@ -1,0 +1,1 @@
+"""Metrics: records of requests and tasks, and what is computed from them."""

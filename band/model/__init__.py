@@ -1,0 +1,1 @@
+"""Models: graph IR, reader, writer of slices, verifier, builder and zoo."""

@@ -1,0 +1,203 @@
+"""The typed graph IR of one TFLite model: tensors, operators, and who produces and reads what.
+
+Everything here is immutable and independent of the file format; ``tflite_reader`` makes it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import networkx as nx
+
+OptionValue = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | None
+
+DTYPE_BYTES: Final[Mapping[str, float]] = {
+    "float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int4": 0.5, "uint4": 0.5,
+    "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
+    "int64": 8, "uint64": 8, "bool": 1, "complex64": 8, "complex128": 16,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """Affine quantisation: real = scale * (stored - zero_point), per tensor or per axis."""
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """One tensor of the main subgraph.
+
+    Attributes:
+        index: its id in the original file; all wiring between slices uses these ids.
+        shape: static shape, or None when the file gives none.
+        dtype: lower-case name such as ``float32`` or ``int8``.
+        constant: its buffer holds data.
+        variable: state that the interpreter keeps between runs.
+        buffer_bytes: size of the constant data, 0 if there is none.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...] | None
+    dtype: str
+    constant: bool = False
+    variable: bool = False
+    buffer_bytes: int = 0
+    quantization: Quantization | None = None
+
+    @property
+    def byte_size(self) -> int | None:
+        """Return the bytes of one value; None without a static shape or a fixed item size."""
+        item = DTYPE_BYTES.get(self.dtype)
+        if self.shape is None or item is None or any(d < 0 for d in self.shape):
+            return None
+        count = 1
+        for dim in self.shape:
+            count *= dim
+        return int(count * item + 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op:
+    """One operator of the main subgraph.
+
+    Attributes:
+        index: position in the file's execution order.
+        type: builtin name such as ``CONV_2D``, or ``CUSTOM:<name>``.
+        inputs: tensor ids; -1 marks an optional input that is absent.
+        options: builtin options in snake_case, sorted by name.
+    """
+
+    index: int
+    type: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    intermediates: tuple[int, ...] = ()
+    options: tuple[tuple[str, OptionValue], ...] = ()
+
+    def option(self, name: str, default: OptionValue = None) -> OptionValue:
+        """Return one builtin option, or the default when the op does not carry it."""
+        return next((value for key, value in self.options if key == name), default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """The main subgraph of a model.
+
+    Attributes:
+        name: the model's name (file stem unless given).
+        sha256: of the file's bytes.
+        producer: per tensor, the op that writes it, or -1.
+        consumers: per tensor, the ops that read it, ascending.
+        weight_ops: ops whose inputs are all constant or made by other weight ops (DEQUANTIZE of
+            fp16 weights, DENSIFY of sparse ones). They never form units: each slice that needs
+            one carries its own copy.
+        compute_ops: all other ops, ascending.
+    """
+
+    name: str
+    sha256: str
+    tensors: tuple[Tensor, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    subgraph_count: int
+    producer: tuple[int, ...]
+    consumers: tuple[tuple[int, ...], ...]
+    weight_ops: tuple[int, ...]
+    compute_ops: tuple[int, ...]
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        name: str,
+        sha256: str,
+        tensors: Iterable[Tensor],
+        ops: Iterable[Op],
+        inputs: Iterable[int],
+        outputs: Iterable[int],
+        subgraph_count: int = 1,
+    ) -> "Graph":
+        """Return a graph with its derived tables filled in."""
+        tensors, ops = tuple(tensors), tuple(ops)
+        producer = [-1] * len(tensors)
+        consumers: list[list[int]] = [[] for _ in tensors]
+        for op in ops:
+            for t in op.outputs:
+                producer[t] = op.index
+            for t in dict.fromkeys(op.inputs):
+                if t >= 0:
+                    consumers[t].append(op.index)
+        weight_ops = _weight_ops(tensors, ops)
+        return cls(
+            name=name,
+            sha256=sha256,
+            tensors=tensors,
+            ops=ops,
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            subgraph_count=subgraph_count,
+            producer=tuple(producer),
+            consumers=tuple(tuple(c) for c in consumers),
+            weight_ops=tuple(sorted(weight_ops)),
+            compute_ops=tuple(op.index for op in ops if op.index not in weight_ops),
+        )
+
+    def is_weight(self, tensor: int) -> bool:
+        """Return whether a tensor is constant or made from constants alone by weight ops."""
+        return self.tensors[tensor].constant or self.producer[tensor] in set(self.weight_ops)
+
+    def dynamic_inputs(self, op: int) -> tuple[int, ...]:
+        """Return the inputs of an op that depend on the model's inputs (no constants, no -1)."""
+        weight = set(self.weight_ops)
+        return tuple(
+            t
+            for t in dict.fromkeys(self.ops[op].inputs)
+            if t >= 0 and not self.tensors[t].constant and self.producer[t] not in weight
+        )
+
+    def networkx(self) -> "nx.DiGraph[int]":
+        """Return the data-flow graph over all ops; node = op index with its ``type``."""
+        view: nx.DiGraph[int] = nx.DiGraph(name=self.name)
+        for op in self.ops:
+            view.add_node(op.index, type=op.type)
+        for tensor, source in enumerate(self.producer):
+            if source >= 0:
+                view.add_edges_from((source, c, {"tensor": tensor}) for c in self.consumers[tensor])
+        return view
+
+
+def fill_shapes(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:
+    """Return the graph with the static shapes of ``shapes`` (tensor id -> shape) filled in.
+
+    The shape-filled whole model is the reference that slices are compared with: the runtime may
+    take more of a shaped graph into XNNPACK than of the same graph without shapes.
+    """
+    tensors = tuple(
+        replace(t, shape=tuple(shapes[t.index])) if t.index in shapes and not t.constant else t
+        for t in graph.tensors
+    )
+    return replace(graph, tensors=tensors)
+
+
+def missing_shapes(graph: Graph) -> tuple[int, ...]:
+    """Return the tensors read or written by ops that have no static shape in the file."""
+    used = {t for op in graph.ops for t in (*op.inputs, *op.outputs) if t >= 0}
+    return tuple(sorted(t for t in used if graph.tensors[t].shape is None))
+
+
+def _weight_ops(tensors: tuple[Tensor, ...], ops: tuple[Op, ...]) -> set[int]:
+    weight_tensors = {t.index for t in tensors if t.constant}
+    found: set[int] = set()
+    for op in ops:
+        read = [t for t in op.inputs if t >= 0]
+        if read and all(t in weight_tensors for t in read):
+            found.add(op.index)
+            weight_tensors.update(op.outputs)
+    return found

@@ -1,0 +1,1 @@
+"""Plans: tasks, immutable plan tables, the best_plan kernel, the capacity bound."""

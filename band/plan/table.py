@@ -1,0 +1,99 @@
+"""The immutable plan table of one model: every span that may run, where, and at what cost.
+
+A table never changes. A new cost, a demoted op or a new profile makes a table with a higher
+version, and nothing derived from a table outlives its version.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from band.plan.task import SliceKey, units_mask
+
+
+class Span(NamedTuple):
+    """A contiguous range of units on one processor.
+
+    Attributes:
+        first, last: unit indices, both included.
+        processor: index in the device.
+        cost_us: expected execution time without transfers, at least 1.
+        inputs, outputs: boundary tensors by original tensor id.
+        peak_bytes: activations alive at the worst moment.
+        load_bytes: memory that the loaded slice takes.
+    """
+
+    first: int
+    last: int
+    processor: int
+    cost_us: int
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    peak_bytes: int = 0
+    load_bytes: int = 0
+
+    @property
+    def units(self) -> int:
+        """Return the mask of its units."""
+        return units_mask(self.first, self.last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTable:
+    """All that scheduling needs to know of one model.
+
+    Attributes:
+        model: registered name.
+        version: 1 for the first table of a registration, higher for each successor.
+        processors: names of all processors of the device, by index.
+        unit_count: number U of units; units are numbered in topological order.
+        dependencies: per unit, the mask of units that must be finished first.
+        spans: sorted by (first, last, processor), at most one per triple.
+        transfer_us: [boundary 0..U][from processor][to processor]: time to move ALL tensors alive
+            at the boundary. Rows 0 and U are 0, and so is the diagonal.
+        members: names of the models a merged model serves, empty for a plain one.
+    """
+
+    model: str
+    version: int
+    processors: tuple[str, ...]
+    unit_count: int
+    dependencies: tuple[int, ...]
+    spans: tuple[Span, ...]
+    transfer_us: tuple[tuple[tuple[int, ...], ...], ...]
+    members: tuple[str, ...] = ()
+
+    @property
+    def all_units(self) -> int:
+        """Return the mask of all units."""
+        return (1 << self.unit_count) - 1
+
+    @property
+    def has_transfers(self) -> bool:
+        """Return whether any move of data costs time."""
+        return any(us for boundary in self.transfer_us for row in boundary for us in row)
+
+    def slice_key(self, span: Span) -> SliceKey:
+        """Return the key of the slice that runs a span."""
+        return SliceKey(self.model, span.units)
+
+    def with_costs(self, costs: Mapping[tuple[int, int, int], int], version: int) -> "PlanTable":
+        """Return a successor where (first, last, processor) -> cost_us replaces what was there."""
+        spans = tuple(
+            s._replace(cost_us=max(1, costs.get((s.first, s.last, s.processor), s.cost_us)))
+            for s in self.spans
+        )
+        return replace(self, spans=spans, version=version)
+
+    def restricted(self, loaded: Collection[tuple[int, int, int]]) -> "PlanTable":
+        """Return the same table with only the spans whose (first, last, processor) is loaded."""
+        spans = tuple(s for s in self.spans if (s.first, s.last, s.processor) in loaded)
+        return replace(self, spans=spans)
+
+
+def zero_transfers(
+    unit_count: int, processor_count: int
+) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Return the transfer table of a device where moving data is free."""
+    row = (0,) * processor_count
+    return ((row,) * processor_count,) * (unit_count + 1)

@@ -1,0 +1,1 @@
+"""Replay: drives a trace through the simulator, an engine or a daemon."""

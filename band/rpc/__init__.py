@@ -1,0 +1,1 @@
+"""gRPC: the KServe v2 service, the Band service, the client."""

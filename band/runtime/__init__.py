@@ -1,0 +1,1 @@
+"""The live runtime: engine, dispatcher, registration, workers, buffers, backends."""

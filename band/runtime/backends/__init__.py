@@ -1,0 +1,1 @@
+"""One file a backend: the code that executes slices on a processor."""

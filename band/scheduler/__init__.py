@@ -1,0 +1,1 @@
+"""The sans-I/O scheduler core: ``handle(event, now_us) -> commands``, and what policies see."""

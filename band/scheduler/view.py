@@ -1,0 +1,110 @@
+"""What a policy sees: an immutable window on jobs and processors at one moment."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from band.plan.table import PlanTable, Span
+
+
+class JobView(NamedTuple):
+    """One waiting job of the window.
+
+    Attributes:
+        priority: its class; lower first. Never 0: the default is filled in.
+        deadline_us: absolute, or None.
+        finished, running: masks of units done and of units being run now.
+        holder: processor that holds its boundary tensors, -1 before the first task.
+        processor: index of the processor it is pinned to, or -1.
+    """
+
+    job: int
+    model: str
+    stream: str
+    frame: int | None
+    priority: int
+    arrived_us: int
+    deadline_us: int | None
+    finished: int
+    running: int
+    holder: int
+    processor: int
+
+
+class ProcessorView(NamedTuple):
+    """One processor.
+
+    Attributes:
+        processor: its index in the device.
+        up: it can run tasks.
+        idle: up and without a task. A task that overruns its prediction keeps it busy.
+        busy_until_us: when its task should end; now for an idle one. For a task that has already
+            overrun: now + residual_us.
+        residual_us: what is expected to remain of a task that overran its prediction, else 0.
+        free_bytes: memory left for slices.
+        reserved_for: job that a policy reserved it for, or None.
+    """
+
+    processor: int
+    name: str
+    kind: str
+    up: bool
+    idle: bool
+    busy_until_us: int
+    residual_us: int
+    free_bytes: int
+    reserved_for: int | None
+
+
+class Step(NamedTuple):
+    """One task of a best plan; times are relative to now."""
+
+    span: Span
+    start_us: int
+    finish_us: int
+
+
+class BestPlan(NamedTuple):
+    """The plan with the earliest finish for one job.
+
+    Attributes:
+        latency_us: from now to the end of the last step.
+        steps: in order; never empty.
+    """
+
+    latency_us: int
+    steps: tuple[Step, ...]
+
+
+class View(Protocol):
+    """What ``Policy.plan`` gets. Reading it changes nothing."""
+
+    @property
+    def now_us(self) -> int:
+        """Return the time of the pass."""
+        ...
+
+    @property
+    def window(self) -> Sequence[JobView]:
+        """Return the waiting jobs with runnable units, ordered by (priority, arrival)."""
+        ...
+
+    @property
+    def processors(self) -> Sequence[ProcessorView]:
+        """Return all processors, by index."""
+        ...
+
+    @property
+    def waits_us(self) -> tuple[int, ...]:
+        """Return per processor the time until it is free; a huge number if it is down."""
+        ...
+
+    def table(self, model: str) -> PlanTable:
+        """Return the current plan table of a model: loaded spans, current costs."""
+        ...
+
+    def best_plan(self, job: JobView, waits_us: Sequence[int] | None = None) -> BestPlan | None:
+        """Return the plan that finishes a job first, given waits (default: the current ones).
+
+        None if no loaded span can run what remains of it.
+        """
+        ...

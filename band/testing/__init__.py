@@ -1,0 +1,1 @@
+"""Public test doubles, graph builders and hypothesis strategies."""

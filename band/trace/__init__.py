@@ -1,0 +1,1 @@
+"""Traces: scenarios, requests with arrival times, the frame tracker."""

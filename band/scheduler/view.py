@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from band.plan.table import PlanTable, Span
+from band.plan.best import BestPlan, Step
+from band.plan.table import PlanTable
 
 
 class JobView(NamedTuple):
@@ -55,26 +56,6 @@ class ProcessorView(NamedTuple):
     reserved_for: int | None
 
 
-class Step(NamedTuple):
-    """One task of a best plan; times are relative to now."""
-
-    span: Span
-    start_us: int
-    finish_us: int
-
-
-class BestPlan(NamedTuple):
-    """The plan with the earliest finish for one job.
-
-    Attributes:
-        latency_us: from now to the end of the last step.
-        steps: in order; never empty.
-    """
-
-    latency_us: int
-    steps: tuple[Step, ...]
-
-
 class View(Protocol):
     """What ``Policy.plan`` gets. Reading it changes nothing."""
 
@@ -108,3 +89,6 @@ class View(Protocol):
         None if no loaded span can run what remains of it.
         """
         ...
+
+
+__all__ = ["BestPlan", "JobView", "ProcessorView", "Step", "View"]

@@ -14,8 +14,20 @@ OptionValue = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | N
 DTYPE_BYTES: Final[Mapping[str, float]] = {
     "float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int4": 0.5, "uint4": 0.5,
     "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
-    "int64": 8, "uint64": 8, "bool": 1, "complex64": 8, "complex128": 16,
+    "int64": 8, "uint64": 8, "bool": 1, "complex64": 8, "complex128": 16, "int2": 0.25,
 }  # fmt: skip
+
+# Ops that only name a resource or fill it before the first run: every slice that uses the
+# resource carries its own copy of them.
+SESSION_OPS: Final = frozenset({"VAR_HANDLE", "HASHTABLE", "CALL_ONCE"})
+# Ops that must run exactly once per run even when all their inputs are constant.
+_NEVER_COPIED: Final = frozenset(
+    {
+        "READ_VARIABLE", "ASSIGN_VARIABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE",
+        "RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR",
+        "IF", "WHILE", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +82,8 @@ class Op:
         type: builtin name such as ``CONV_2D``, or ``CUSTOM:<name>``.
         inputs: tensor ids; -1 marks an optional input that is absent.
         options: builtin options in snake_case, sorted by name.
+        resources: names of the resource variables and tables that it reads or writes, directly or
+            in a subgraph that it calls.
     """
 
     index: int
@@ -79,6 +93,7 @@ class Op:
     outputs: tuple[int, ...]
     intermediates: tuple[int, ...] = ()
     options: tuple[tuple[str, OptionValue], ...] = ()
+    resources: tuple[str, ...] = ()
 
     def option(self, name: str, default: OptionValue = None) -> OptionValue:
         """Return one builtin option, or the default when the op does not carry it."""
@@ -95,9 +110,11 @@ class Graph:
         producer: per tensor, the op that writes it, or -1.
         consumers: per tensor, the ops that read it, ascending.
         weight_ops: ops whose inputs are all constant or made by other weight ops (DEQUANTIZE of
-            fp16 weights, DENSIFY of sparse ones). They never form units: each slice that needs
-            one carries its own copy.
+            fp16 weights, DENSIFY of sparse ones), and ops that only name or initialise a resource
+            (``SESSION_OPS``). They never form units: each slice that needs one carries its own
+            copy. An op whose result leaves the model is never one of them.
         compute_ops: all other ops, ascending.
+        weight_tensors: constants and all that weight ops make from them.
     """
 
     name: str
@@ -111,6 +128,7 @@ class Graph:
     consumers: tuple[tuple[int, ...], ...]
     weight_ops: tuple[int, ...]
     compute_ops: tuple[int, ...]
+    weight_tensors: frozenset[int] = frozenset()
 
     @classmethod
     def build(
@@ -134,32 +152,36 @@ class Graph:
             for t in dict.fromkeys(op.inputs):
                 if t >= 0:
                     consumers[t].append(op.index)
-        weight_ops = _weight_ops(tensors, ops)
+        outputs = tuple(outputs)
+        weight_ops, weight_tensors = _weights(tensors, ops, frozenset(outputs))
         return cls(
             name=name,
             sha256=sha256,
             tensors=tensors,
             ops=ops,
             inputs=tuple(inputs),
-            outputs=tuple(outputs),
+            outputs=outputs,
             subgraph_count=subgraph_count,
             producer=tuple(producer),
             consumers=tuple(tuple(c) for c in consumers),
             weight_ops=tuple(sorted(weight_ops)),
             compute_ops=tuple(op.index for op in ops if op.index not in weight_ops),
+            weight_tensors=frozenset(weight_tensors),
         )
 
     def is_weight(self, tensor: int) -> bool:
         """Return whether a tensor is constant or made from constants alone by weight ops."""
-        return self.tensors[tensor].constant or self.producer[tensor] in set(self.weight_ops)
+        return tensor in self.weight_tensors
 
     def dynamic_inputs(self, op: int) -> tuple[int, ...]:
-        """Return the inputs of an op that depend on the model's inputs (no constants, no -1)."""
-        weight = set(self.weight_ops)
+        """Return the inputs of an op that other ops or the model's inputs bring.
+
+        Constants, variable tensors and absent inputs (-1) are left out.
+        """
         return tuple(
             t
             for t in dict.fromkeys(self.ops[op].inputs)
-            if t >= 0 and not self.tensors[t].constant and self.producer[t] not in weight
+            if t >= 0 and t not in self.weight_tensors and not self.tensors[t].variable
         )
 
     def networkx(self) -> "nx.DiGraph[int]":
@@ -192,12 +214,24 @@ def missing_shapes(graph: Graph) -> tuple[int, ...]:
     return tuple(sorted(t for t in used if graph.tensors[t].shape is None))
 
 
-def _weight_ops(tensors: tuple[Tensor, ...], ops: tuple[Op, ...]) -> set[int]:
+def _weights(
+    tensors: tuple[Tensor, ...], ops: tuple[Op, ...], outputs: frozenset[int]
+) -> tuple[set[int], set[int]]:
+    """Return the weight ops and the weight tensors."""
     weight_tensors = {t.index for t in tensors if t.constant}
     found: set[int] = set()
     for op in ops:
-        read = [t for t in op.inputs if t >= 0]
-        if read and all(t in weight_tensors for t in read):
+        if op.type in SESSION_OPS or (
+            _may_be_copied(op)
+            and outputs.isdisjoint(op.outputs)
+            and any(t >= 0 for t in op.inputs)
+            and all(t in weight_tensors for t in op.inputs if t >= 0)
+        ):
             found.add(op.index)
             weight_tensors.update(op.outputs)
-    return found
+    return found, weight_tensors
+
+
+def _may_be_copied(op: Op) -> bool:
+    """Return whether running an op twice is the same as running it once."""
+    return op.type not in _NEVER_COPIED and not op.type.startswith("CUSTOM:")

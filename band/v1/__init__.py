@@ -1,0 +1,1 @@
+"""Generated code of protos/band/v1; `make protos` writes it."""

@@ -96,7 +96,8 @@ def from_bytes(raw: bytes, name: str, shape: Sequence[int], what: str) -> Array:
             f"{what} carries {len(raw)} bytes; {name} of shape {list(shape)} takes {expected}",
         )
     if dtype.kind == "b":  # any byte that is not 0 is true
-        return (np.frombuffer(raw, np.uint8) != 0).reshape(shape)
+        truths: Array = np.frombuffer(raw, np.uint8).astype(np.bool_)
+        return truths.reshape(shape)
     return np.frombuffer(raw, dtype).reshape(shape)
 
 
@@ -144,9 +145,6 @@ def from_contents(contents: Any, name: str, shape: Sequence[int], what: str) -> 
 
 # Fields that hold narrower datatypes too.
 _WIDE: Final = {"int_contents": np.int32, "uint_contents": np.uint32}
-    "int_contents": np.int32,
-    "uint_contents": np.uint32,
-}
 
 
 def element_count(shape: Sequence[int], what: str) -> int:

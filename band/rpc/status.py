@@ -96,9 +96,9 @@ def error_of(call: grpc.RpcError, address: str) -> BandError:
         address: of the daemon, for the sentence.
     """
     status, text = call.code(), call.details() or ""
-    for key, detail in call.trailing_metadata() or ():
-        if key == ERROR_KEY:
-            return _from_detail(json.loads(detail))
+    for item in call.trailing_metadata() or ():
+        if item.key == ERROR_KEY:
+            return _from_detail(json.loads(item.value))
     code = _TRANSPORT.get(status, ErrorCode.INTERNAL)
     if code is ErrorCode.UNREACHABLE:
         return BandError(

@@ -61,7 +61,8 @@ def main() -> None:
         err.print("interrupted")
         sys.exit(INTERRUPTED_EXIT_CODE)
     except typer.TyperException as error:
-        err.print(f"error: {error.format_message()}", markup=False)
+        text = error.format_message()
+        err.print(text if text.startswith("Usage:") else f"error: {text}", markup=False)
         sys.exit(USAGE_EXIT_CODE)
     except BandError as error:
         if debug:

@@ -1,0 +1,216 @@
+"""Band's own analysis of a model, quirks and refusals included (MobiSys'22, master 8600d49).
+
+Pure functions on op sets: they take the data flow, the workers and each worker's unsupported
+ops, so that logged cases can be fed to them. What the original gets wrong is kept here on
+purpose (see ``cost_mode`` for the rules without it): ops that only read constants form units,
+a merge looks at the tensors of its two parts alone, and a subgraph whose unit indices have a gap
+makes the whole model be refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from band.analysis.opgraph import OpGraph, alternating_sets, bits_of, unit_sets
+from band.analysis.partition import Preparation
+
+
+class Worker(NamedTuple):
+    """A worker as Band sees it.
+
+    Attributes:
+        cpu: the CPU takes every op.
+        available: its delegate could be made.
+    """
+
+    cpu: bool
+    available: bool
+
+
+class Part(NamedTuple):
+    """A subgraph: a set of ops (mask) on one worker, and the units (mask) it is made of."""
+
+    worker: int
+    ops: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What Band's analyzer makes of a model.
+
+    Attributes:
+        units: op masks, in order of discovery.
+        unit_workers: per unit, the mask of the available workers that take it.
+        definitions: number of (unit, worker) pairs.
+        parts: all subgraphs, in Band's order.
+        merge_passes: passes of the merge step, the last, empty one included; 0 without merge.
+    """
+
+    units: tuple[int, ...]
+    unit_workers: tuple[int, ...]
+    definitions: int
+    parts: tuple[Part, ...]
+    merge_passes: int
+
+    @property
+    def non_contiguous(self) -> tuple[Part, ...]:
+        """Return the subgraphs whose unit indices have a gap: Band refuses such a model."""
+        return tuple(p for p in self.parts if not is_contiguous(p.units))
+
+
+def is_contiguous(units: int) -> bool:
+    """Return whether max - min == count - 1 holds for the units of a mask."""
+    low = units & -units
+    return bool(units) and units + low == 1 << units.bit_length()
+
+
+def fallback_parts(
+    graph: OpGraph, workers: Sequence[Worker], unsupported: Sequence[int], worker: int
+) -> tuple[tuple[int, int], ...]:
+    """Return (worker, op mask) of the fallback partition of one worker, in order.
+
+    A fallback set of an accelerator goes to every CPU worker; an unavailable worker has none.
+    """
+    if not workers[worker].available:
+        return ()
+    cpus = [w for w, other in enumerate(workers) if other.cpu]
+    parts: list[tuple[int, int]] = []
+    for fallback, ops in alternating_sets(graph, unsupported[worker]):
+        if fallback and not workers[worker].cpu:
+            parts.extend((cpu, ops) for cpu in cpus)
+        else:
+            parts.append((worker, ops))
+    return tuple(parts)
+
+
+def ignored_ops(
+    graph: OpGraph, workers: Sequence[Worker], unsupported: Sequence[int], minimum_size: int
+) -> tuple[int, ...]:
+    """Return per worker the ops that the minimum subgraph size takes away from it."""
+    ignored = []
+    for worker, kind in enumerate(workers):
+        small = 0
+        if not kind.cpu:
+            for _, ops in fallback_parts(graph, workers, unsupported, worker):
+                if ops.bit_count() < minimum_size:
+                    small |= ops
+        ignored.append(small)
+    return tuple(ignored)
+
+
+def support_masks(
+    graph: OpGraph,
+    workers: Sequence[Worker],
+    unsupported: Sequence[int],
+    ignored: Sequence[int],
+) -> tuple[int, ...]:
+    """Return per op the mask of the workers that take it.
+
+    An unavailable worker takes every op here, so it never causes a split; it gets no subgraph.
+    """
+    masks = []
+    for op in range(len(graph.reads)):
+        mask = 0
+        for worker, kind in enumerate(workers):
+            taken = not kind.available or not unsupported[worker] >> op & 1
+            if kind.cpu or (taken and not ignored[worker] >> op & 1):
+                mask |= 1 << worker
+        masks.append(mask)
+    return tuple(masks)
+
+
+def analyze_ops(
+    graph: OpGraph,
+    workers: Sequence[Worker],
+    unsupported: Sequence[int],
+    *,
+    preparation: Preparation = Preparation.MERGE_UNIT_SUBGRAPH,
+    minimum_size: int = 7,
+) -> Analysis:
+    """Return Band's units and subgraphs.
+
+    Args:
+        graph: the data flow over all ops.
+        workers: in order of their ids.
+        unsupported: per worker, the mask of the ops its delegate refuses (ignored for CPUs and
+            for workers that are not available).
+        preparation: which subgraphs are wanted.
+        minimum_size: sets with fewer ops leave an accelerator.
+    """
+    available = sum(1 << w for w, kind in enumerate(workers) if kind.available)
+    if preparation is Preparation.NO_FALLBACK_SUBGRAPH:
+        units: tuple[tuple[int, int], ...] = ((graph.all_items, available),)
+    else:
+        ignored = ignored_ops(graph, workers, unsupported, minimum_size)
+        support = support_masks(graph, workers, unsupported, ignored)
+        units = tuple((ops, mask & available) for ops, mask in unit_sets(graph, support))
+    definitions = [
+        Part(worker, ops, 1 << index)
+        for index, (ops, mask) in enumerate(units)
+        for worker in bits_of(mask)
+    ]
+    parts, passes = definitions, 0
+    if preparation is Preparation.MERGE_UNIT_SUBGRAPH:
+        parts, passes = merge(graph, definitions)
+    elif preparation is Preparation.FALLBACK_PER_WORKER:
+        parts = [
+            Part(target, ops, sum(1 << k for k, (unit, _) in enumerate(units) if not unit & ~ops))
+            for worker in range(len(workers))
+            for target, ops in fallback_parts(graph, workers, unsupported, worker)
+        ]
+    return Analysis(
+        units=tuple(ops for ops, _ in units),
+        unit_workers=tuple(mask for _, mask in units),
+        definitions=len(definitions),
+        parts=tuple(parts),
+        merge_passes=passes,
+    )
+
+
+class _Merging(NamedTuple):
+    """A part with the tensor sets that the merge test compares."""
+
+    part: Part
+    needs: int
+    writes: int
+
+
+def merge(graph: OpGraph, definitions: Sequence[Part]) -> tuple[list[Part], int]:
+    """Return the definitions and all that Band's pairwise merge adds, and the number of passes.
+
+    A pass looks at each ordered pair of parts of one worker and joins them if the second reads
+    nothing but what the first writes. Pairs that an earlier pass has seen cannot add anything,
+    so only pairs with a part of the last pass are looked at; the result and its order are those
+    of the full scan.
+    """
+    ordered = [_merging(graph, part) for part in definitions]
+    known = {(part.worker, part.ops) for part in definitions}
+    fresh_from = 0
+    passes = 0
+    while True:
+        passes += 1
+        everyone: dict[int, list[_Merging]] = {}
+        newcomers: dict[int, list[_Merging]] = {}
+        for index, entry in enumerate(ordered):
+            everyone.setdefault(entry.part.worker, []).append(entry)
+            if index >= fresh_from:
+                newcomers.setdefault(entry.part.worker, []).append(entry)
+        added: list[_Merging] = []
+        for index, (part, _, writes) in enumerate(ordered):
+            partners = everyone if index >= fresh_from else newcomers
+            for other, needs, _ in partners.get(part.worker, ()):
+                ops = part.ops | other.ops
+                if needs & ~writes or other is part or (part.worker, ops) in known:
+                    continue
+                known.add((part.worker, ops))
+                joined = Part(part.worker, ops, part.units | other.units)
+                added.append(_merging(graph, joined))
+        if not added:
+            return [entry.part for entry in ordered], passes
+        fresh_from = len(ordered)
+        ordered.extend(added)
+
+
+def _merging(graph: OpGraph, part: Part) -> _Merging:
+    return _Merging(part, graph.pure_inputs(part.ops), graph.written_by(part.ops))

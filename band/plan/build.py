@@ -1,0 +1,120 @@
+"""From a partition to a plan table: a cost, boundary tensors and memory for every span."""
+
+from collections.abc import Collection
+
+from band.analysis.partition import Partition
+from band.device.cost import estimate_us
+from band.device.profile import Device
+from band.errors import BandError, ErrorCode
+from band.memory.ranges import RangeMemory, range_memory
+from band.model.graph import Graph
+from band.plan.table import PlanTable, Span
+
+
+def build_table(
+    graph: Graph, device: Device, partition: Partition, *, name: str, version: int = 1
+) -> PlanTable:
+    """Return the plan table of a model on a device.
+
+    Costs are those of the device profile, transfers move all tensors alive at a boundary. A
+    subgraph that is no range of whole units (Band's ``fallback_per_worker`` can make some) has no
+    place in a chain and is left out.
+
+    Args:
+        graph: the model.
+        device: its processors and links.
+        partition: what ``analyze`` made of the two.
+        name: the registered name.
+        version: of the table.
+
+    Raises:
+        BandError: UNSUPPORTED_MODEL if a unit holds only ops that read constants (band mode can
+            make such units), or if the candidate subgraphs cannot be chained from start to end.
+    """
+    units = _compute_units(graph, partition)
+    wanted: dict[tuple[int, int], set[int]] = {}
+    for part in partition.subgraphs:
+        first, last = part.units[0], part.units[-1]
+        whole = sum(len(partition.units[u].ops) for u in range(first, last + 1))
+        if len(part.units) == last - first + 1 and len(part.ops) == whole:
+            wanted.setdefault((first, last), set()).add(part.processor)
+    spans = []
+    for memory in range_memory(graph, units):
+        processors = wanted.get((memory.first, memory.last), ())
+        spans.extend(_spans(graph, device, units, memory, processors))
+    _check_chain(graph, partition, spans)
+    return PlanTable(
+        model=name,
+        version=version,
+        processors=tuple(p.name for p in device.processors),
+        unit_count=len(units),
+        dependencies=tuple(unit.dependencies for unit in partition.units),
+        spans=tuple(spans),
+        transfer_us=_transfers(device, partition),
+    )
+
+
+def _compute_units(graph: Graph, partition: Partition) -> list[tuple[int, ...]]:
+    """Return the compute ops of each unit."""
+    weight = set(graph.weight_ops)
+    units = [tuple(op for op in unit.ops if op not in weight) for unit in partition.units]
+    for index, ops in enumerate(units):
+        if not ops:
+            constant = partition.units[index].ops
+            raise BandError(
+                ErrorCode.UNSUPPORTED_MODEL,
+                f"unit {index} of model {graph.name} holds only ops that read constants (op "
+                f"{constant[0]}, {graph.ops[constant[0]].type}), which no slice can hold alone; "
+                "use cost mode",
+                model=graph.name,
+                unit=index,
+            )
+    return units
+
+
+def _spans(
+    graph: Graph,
+    device: Device,
+    units: list[tuple[int, ...]],
+    memory: RangeMemory,
+    processors: Collection[int],
+) -> list[Span]:
+    ops = [op for unit in units[memory.first : memory.last + 1] for op in unit]
+    return [
+        Span(
+            first=memory.first,
+            last=memory.last,
+            processor=processor,
+            cost_us=estimate_us(device.processors[processor], graph, ops),
+            inputs=memory.inputs,
+            outputs=memory.outputs,
+            peak_bytes=memory.peak_bytes,
+            load_bytes=memory.load_bytes,
+        )
+        for processor in sorted(processors)
+    ]
+
+
+def _transfers(device: Device, partition: Partition) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Return [boundary][from][to]; nothing moves before the first unit and after the last."""
+    everyone = range(len(device.processors))
+    nothing = ((0,) * len(everyone),) * len(everyone)
+    inner = tuple(
+        tuple(tuple(device.transfer_us(a, b, count) for b in everyone) for a in everyone)
+        for count in partition.boundary_bytes[1:-1]
+    )
+    return (nothing, *inner, nothing)
+
+
+def _check_chain(graph: Graph, partition: Partition, spans: list[Span]) -> None:
+    reached = {0}
+    for span in sorted(spans):
+        if span.first in reached:
+            reached.add(span.last + 1)
+    if len(partition.units) not in reached:
+        raise BandError(
+            ErrorCode.UNSUPPORTED_MODEL,
+            f"the subgraphs that {partition.preparation} prepares for model {graph.name} do not "
+            "make a chain from its inputs to its outputs; use merge_unit_subgraph",
+            model=graph.name,
+        )

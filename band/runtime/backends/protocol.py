@@ -4,17 +4,26 @@ A backend is one file in this folder with a frozen dataclass ``Options`` and a c
 One instance serves one worker and is never called from two threads at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from band.analysis.partition import Unsupported
-from band.device.profile import Processor
+from band.clock import Clock
+from band.device.profile import Device, Processor
 from band.model.graph import Graph
 
 Array = npt.NDArray[Any]
+
+Allocate = Callable[[int, tuple[int, ...], "np.dtype[Any]"], Array]
+"""Original tensor id, shape, dtype -> an uninitialised array for that output."""
+
+
+class WorkerLostError(Exception):
+    """The processor itself is gone; its task must run elsewhere and the worker be made anew."""
 
 
 class LoadedSlice(NamedTuple):
@@ -27,6 +36,20 @@ class LoadedSlice(NamedTuple):
 
     handle: int
     load_bytes: int
+
+
+class Pace(NamedTuple):
+    """What an emulated processor needs to know of a run, in device time; others ignore it.
+
+    Attributes:
+        dispatched_us: when the scheduler dispatched the task.
+        transfer_us: the time it charges for bringing the inputs in.
+        predicted_us: the time of the run itself according to the device profile.
+    """
+
+    dispatched_us: int
+    transfer_us: int
+    predicted_us: int
 
 
 class RunResult(NamedTuple):
@@ -46,6 +69,21 @@ class RunResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackendContext:
+    """What a backend may know of the rest.
+
+    Attributes:
+        device: the device that its processor belongs to.
+        clock: device time.
+        seed: of everything random that it does.
+    """
+
+    device: Device
+    clock: Clock
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackendInfo:
     """What executes, for reports and profile keys.
 
@@ -61,9 +99,15 @@ class BackendInfo:
 
 
 class Backend(Protocol):
-    """Executes slices on one processor."""
+    """Executes slices on one processor.
 
-    def __init__(self, processor: Processor, options: Any) -> None: ...
+    Attributes:
+        loads: how many slices it has loaded so far; a run must not change it.
+    """
+
+    loads: int
+
+    def __init__(self, processor: Processor, options: Any, context: BackendContext) -> None: ...
 
     def info(self) -> BackendInfo:
         """Return what executes."""
@@ -97,18 +141,19 @@ class Backend(Protocol):
         ...
 
     def run(
-        self, handle: int, inputs: Mapping[int, Array], transfer_us: int, predicted_us: int
+        self, handle: int, inputs: Mapping[int, Array], pace: Pace, allocate: Allocate
     ) -> RunResult:
         """Run a loaded slice.
 
         Args:
             handle: of the loaded slice.
             inputs: original tensor id -> array.
-            transfer_us: device time that an emulated processor charges for its inputs.
-            predicted_us: device time that an emulated processor takes for the run itself.
+            pace: the times that an emulated processor keeps to.
+            allocate: gives the array that an output is copied into.
 
         Raises:
-            BandError: BACKEND_FAILED if the run fails.
+            BandError: BACKEND_FAILED if the run fails; the slice stays usable.
+            WorkerLostError: the processor is gone.
         """
         ...
 
@@ -121,4 +166,14 @@ class Backend(Protocol):
         ...
 
 
-__all__ = ["Array", "Backend", "BackendInfo", "LoadedSlice", "RunResult"]
+__all__ = [
+    "Allocate",
+    "Array",
+    "Backend",
+    "BackendContext",
+    "BackendInfo",
+    "LoadedSlice",
+    "Pace",
+    "RunResult",
+    "WorkerLostError",
+]

@@ -20,7 +20,7 @@ from band.rpc.records import request_from_fields, task_fields, task_from_fields
 ERROR_KEY: Final = "band-error"
 # Peers refuse metadata beyond 8 KiB by default, and the status message takes its part of that.
 MAX_DETAIL_BYTES: Final = 5000
-MAX_TEXT_CHARS: Final = 1000
+MAX_TEXT_CHARS: Final = 600
 
 _LOG = logging.getLogger(__name__)
 _STATUS: Final = {status.name: status for status in grpc.StatusCode}

@@ -63,9 +63,14 @@ def text(value: bytes | str | None) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", errors="replace")
 
 
+def option_enum(field: str) -> str | None:
+    """Return the enum that an option (in snake_case) is read by, None for a plain one."""
+    return _ENUM_FIELDS.get(field)
+
+
 def enum_field(field: str, value: int) -> int | str:
     """Return the name of an enum option (padding, activation), any other integer unchanged."""
-    enum = _ENUM_FIELDS.get(field)
+    enum = option_enum(field)
     return value if enum is None else enum_names(enum).get(value, value)
 
 

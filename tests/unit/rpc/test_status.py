@@ -67,7 +67,8 @@ def _travel(error: Exception, *, stream: bool = False) -> tuple[_Context, BandEr
     with pytest.raises(_AbortedError):
         list(call(None, context))
     assert context.status is not None
-    return context, error_of(_Answer(*context.status, context.metadata), "host:1")
+    code, details = context.status
+    return context, error_of(_Answer(code, details, context.metadata), "host:1")
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))

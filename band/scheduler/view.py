@@ -16,6 +16,7 @@ class JobView(NamedTuple):
         finished, running: masks of units done and of units being run now.
         holder: processor that holds its boundary tensors, -1 before the first task.
         processor: index of the processor it is pinned to, or -1.
+        together: further jobs that share its run of a merged model, if any.
     """
 
     job: int
@@ -29,6 +30,12 @@ class JobView(NamedTuple):
     running: int
     holder: int
     processor: int
+    together: tuple[int, ...] = ()
+
+    @property
+    def jobs(self) -> tuple[int, ...]:
+        """Return the jobs that a task for this one serves: itself, and ``together``."""
+        return (self.job, *self.together)
 
 
 class ProcessorView(NamedTuple):
@@ -71,22 +78,29 @@ class View(Protocol):
 
     @property
     def processors(self) -> Sequence[ProcessorView]:
-        """Return all processors, by index."""
+        """Return all processors that have ever been up, by index."""
         ...
 
     @property
     def waits_us(self) -> tuple[int, ...]:
-        """Return per processor the time until it is free; a huge number if it is down."""
+        """Return per processor the time until it is free: 0 exactly for the idle ones.
+
+        ``DOWN_US`` for one that is down. A processor that never came up counts as down.
+        """
         ...
 
     def table(self, model: str) -> PlanTable:
-        """Return the current plan table of a model: loaded spans, current costs."""
+        """Return the current plan table of a model.
+
+        It holds the spans that are loaded on a processor that is up, with the costs learnt so far.
+        """
         ...
 
     def best_plan(self, job: JobView, waits_us: Sequence[int] | None = None) -> BestPlan | None:
         """Return the plan that finishes a job first, given waits (default: the current ones).
 
-        None if no loaded span can run what remains of it.
+        It covers the units that need no running one. None if no loaded span can run them, or the
+        job is pinned to a processor where none can.
         """
         ...
 

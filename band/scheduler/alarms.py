@@ -1,0 +1,69 @@
+"""When the core wants to be woken: each time asked for once, however many jobs want it."""
+
+import heapq
+from collections.abc import Callable
+
+
+class Alarms:
+    """The wake-up times that waiting jobs need, and those that the driver has been asked for.
+
+    A needed time is asked for only when no earlier wake-up is on its way: the tick that comes
+    first asks for the next one.
+    """
+
+    __slots__ = ("_asked", "_needed", "_seen")
+
+    def __init__(self) -> None:
+        self._needed: list[tuple[int, int]] = []
+        self._seen: set[tuple[int, int]] = set()
+        self._asked: list[int] = []
+
+    def need(self, at_us: int, job: int) -> None:
+        """Note that a job wants a tick at a time; the same need twice counts once."""
+        need = (at_us, job)
+        if need not in self._seen:
+            self._seen.add(need)
+            heapq.heappush(self._needed, need)
+
+    def due(self, now_us: int) -> list[int]:
+        """Return the jobs whose time has come, in order of time; each need is returned once."""
+        jobs = []
+        while self._needed and self._needed[0][0] <= now_us:
+            jobs.append(self._pop())
+        return jobs
+
+    def ticked(self, now_us: int) -> None:
+        """Take a tick: everything asked for up to now has come."""
+        while self._asked and self._asked[0] <= now_us:
+            heapq.heappop(self._asked)
+
+    def pending(self, waits: Callable[[int], bool]) -> bool:
+        """Return whether a waiting job will be woken.
+
+        Args:
+            waits: tells whether a job still waits; the needs of others are forgotten.
+        """
+        while self._needed and not waits(self._needed[0][1]):
+            self._pop()
+        return bool(self._needed)
+
+    def ask(self, waits: Callable[[int], bool]) -> int | None:
+        """Return the time to ask the driver for, None if no new wake-up is needed."""
+        if not self.pending(waits):
+            return None
+        at_us = self._needed[0][0]
+        if self._asked and self._asked[0] <= at_us:
+            return None
+        heapq.heappush(self._asked, at_us)
+        return at_us
+
+    def _pop(self) -> int:
+        need = heapq.heappop(self._needed)
+        self._seen.remove(need)
+        return need[1]
+
+    def __bool__(self) -> bool:
+        return bool(self._needed)
+
+    def __repr__(self) -> str:
+        return f"<Alarms needed={len(self._needed)} asked={self._asked}>"

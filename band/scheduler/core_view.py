@@ -1,0 +1,104 @@
+"""The view that the core hands to a policy: made for one pass, filled in as it is read."""
+
+from collections.abc import Sequence
+
+from band.plan.best import BestPlan
+from band.plan.hops import DOWN_US
+from band.plan.table import PlanTable
+from band.scheduler.state import CoreState
+from band.scheduler.view import JobView, ProcessorView
+
+_PlanKey = tuple[str, int, int, int, int, Sequence[int] | None]
+
+
+class CoreView:
+    """One pass's view of the core's state.
+
+    Nothing is copied but the window: ``window`` jobs however long the queue is. Best plans are
+    remembered for the pass by (model, finished, running, holder, pin, waits), so that many jobs in
+    the same state cost one search.
+    """
+
+    __slots__ = (
+        "_plans",
+        "_processors",
+        "_state",
+        "_waits_us",
+        "_window",
+        "_window_size",
+        "now_us",
+    )
+
+    def __init__(self, state: CoreState, now_us: int, window_size: int) -> None:
+        self.now_us = now_us
+        self._state = state
+        self._window_size = window_size
+        self._window: tuple[JobView, ...] | None = None
+        self._processors: tuple[ProcessorView, ...] | None = None
+        self._waits_us: tuple[int, ...] | None = None
+        self._plans: dict[_PlanKey, BestPlan | None] = {}
+
+    @property
+    def window(self) -> tuple[JobView, ...]:
+        """Return the first waiting jobs, by (priority, arrival)."""
+        if self._window is None:
+            self._window = self._state.queue.head(self._window_size)
+        return self._window
+
+    @property
+    def processors(self) -> tuple[ProcessorView, ...]:
+        """Return every processor that has ever been up, by index."""
+        if self._processors is None:
+            now_us = self.now_us
+            views = []
+            for p in sorted(self._state.processors.values(), key=lambda p: p.index):
+                running = p.running
+                wait_us = 0 if running is None else running.wait_us(now_us)
+                residual_us = 0 if running is None else running.residual_us(now_us)
+                idle = p.up and running is None
+                free_bytes = self._state.free_bytes(p)
+                views.append(
+                    ProcessorView(
+                        p.index, p.name, p.kind, p.up, idle, now_us + wait_us, residual_us,
+                        free_bytes, None,
+                    )
+                )  # fmt: skip
+            self._processors = tuple(views)
+        return self._processors
+
+    @property
+    def waits_us(self) -> tuple[int, ...]:
+        """Return per processor index the time until it is free; 0 exactly for the idle ones."""
+        if self._waits_us is None:
+            self._waits_us = _waits_us(self._state, self.now_us)
+        return self._waits_us
+
+    def table(self, model: str) -> PlanTable:
+        """Return the plan table of a model: loaded spans, processors that are up, current costs.
+
+        Raises:
+            KeyError: no model of that name is registered.
+        """
+        return self._state.models[model].table
+
+    def best_plan(self, job: JobView, waits_us: Sequence[int] | None = None) -> BestPlan | None:
+        """Return the earliest-finish plan of a job, given waits (default: the current ones)."""
+        waits = self.waits_us if waits_us is None else tuple(waits_us)
+        key = (job.model, job.finished, job.running, job.holder, job.processor, waits)
+        try:
+            return self._plans[key]
+        except KeyError:
+            model = self._state.models[job.model]
+            plan = model.best_plan(job.finished, job.running, waits, job.holder, job.processor)
+            self._plans[key] = plan
+            return plan
+
+
+def _waits_us(state: CoreState, now_us: int) -> tuple[int, ...]:
+    processors = state.processors
+    waits = [DOWN_US] * state.device_size
+    for index, processor in processors.items():
+        if processor.up:
+            running = processor.running
+            waits[index] = 0 if running is None else running.wait_us(now_us)
+    return tuple(waits)

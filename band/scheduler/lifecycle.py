@@ -1,0 +1,231 @@
+"""The life of a job: accepted, queued, dispatched task by task, and ended exactly once.
+
+Everything that ends a job goes through :meth:`Lifecycle.end`, everything that makes it wait
+through :meth:`Lifecycle.requeue`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from band.plan.task import SliceKey, Task
+from band.scheduler.alarms import Alarms
+from band.scheduler.commands import Abandon, Command, DropReason, Finish, JobOutcome, Run
+from band.scheduler.events import RequestArrived
+from band.scheduler.options import CoreOptions
+from band.scheduler.registered import RegisteredModel, Runnable
+from band.scheduler.state import CoreState, Job, ProcessorState, RunningTask
+
+
+class Lifecycle:
+    """Moves jobs and tasks through the state and notes the commands that follow.
+
+    Attributes:
+        commands: what the driver must do; the core takes and renews the list per event.
+        ended: number of ended jobs by outcome, drops by ``dropped:REASON``.
+    """
+
+    def __init__(self, state: CoreState, alarms: Alarms, options: CoreOptions) -> None:
+        self._state = state
+        self._alarms = alarms
+        self._options = options
+        self.commands: list[Command] = []
+        self.ended: Counter[str] = Counter()
+
+    def arrive(self, request: RequestArrived, now_us: int) -> None:
+        """Accept a request, or end it at once with a reason. A known id is ignored."""
+        state = self._state
+        if request.request in state.jobs:
+            return
+        model = state.models.get(request.model)
+        pin = -1
+        if model is not None and request.processor is not None:
+            names = model.full.processors
+            pin = names.index(request.processor) if request.processor in names else len(names)
+        if model is None or not model.can_finish(0, pin):
+            self._refuse(request, DropReason.NO_PROCESSOR)
+        elif request.expires_us is not None and request.expires_us <= now_us:
+            self._refuse(request, DropReason.DEADLINE_PASSED)
+        elif state.unstarted >= self._options.queue_limit:
+            self._refuse(request, DropReason.QUEUE_FULL)
+        else:
+            priority = request.priority or self._options.default_priority
+            job = Job(request, model, (priority, state.arrivals), pin, now_us)
+            state.arrivals += 1
+            state.unstarted += 1
+            state.jobs[job.id] = job
+            state.queue.add(job)
+            if request.expires_us is not None:
+                self._alarms.need(request.expires_us, job.id)
+
+    def expire(self, now_us: int) -> None:
+        """Drop the jobs whose time to start has passed."""
+        for number in self._alarms.due(now_us):
+            job = self._state.jobs.get(number)
+            if job is None or job.started:
+                continue
+            expires_us = job.request.expires_us
+            if expires_us is not None and expires_us <= now_us:
+                self.drop(job, DropReason.DEADLINE_PASSED)
+
+    def dispatch(
+        self,
+        key: SliceKey,
+        model: RegisteredModel,
+        runnable: Runnable,
+        processor: ProcessorState,
+        jobs: Sequence[Job],
+        now_us: int,
+    ) -> None:
+        """Start a task that has passed validation."""
+        state = self._state
+        if jobs[0].model is not model:
+            jobs = self._merge(model, jobs)
+        lead, span = jobs[0], runnable.span
+        predecessors: tuple[int, ...] = ()
+        transfer_us = 0
+        if lead.done:
+            predecessors = tuple(task for units, task in lead.done if units & runnable.needs)
+        fronts = lead.fronts
+        if len(fronts) > 1:
+            fronts = tuple(f for f in fronts if f[0] in predecessors) or fronts
+        if model.transfers and fronts:
+            row = model.table.transfer_us[span.first]
+            transfer_us = max(row[holder][processor.index] for _, holder in fronts)
+        task = Task(
+            state.next_task,
+            key,
+            processor.index,
+            tuple([job.id for job in jobs]),
+            predecessors,
+            span.inputs,
+            span.outputs,
+            transfer_us,
+            transfer_us + span.cost_us,
+            span.peak_bytes,
+        )
+        state.next_task += 1
+        running = RunningTask(task, runnable, model, list(jobs), fronts, now_us)
+        state.tasks[task.id] = processor.running = running
+        for job in jobs:
+            if not job.started:
+                job.started = True
+                state.unstarted -= 1
+            job.running |= runnable.units
+            job.tasks.append(running)
+            job.view = None
+        if model.chain or not model.ready_units(lead.finished, lead.running):
+            state.queue.discard(lead)
+        self.commands.append(Run(task))
+
+    def finished(self, running: RunningTask) -> None:
+        """Take the end of a task: its units are finished, its jobs complete or wait again."""
+        task, units = running.task, running.runnable.units
+        complete = running.model.full.all_units
+        for job in running.jobs:
+            job.tasks.remove(running)
+            job.running ^= units
+            job.finished |= units
+            job.done += ((units, task.id),)
+            kept = () if job.fronts == running.fronts else _without(job.fronts, running.fronts)
+            job.fronts = (*kept, (task.id, task.processor))
+            job.view = None
+        for job in running.jobs.copy():
+            if job.finished == complete:
+                self.end(job, JobOutcome.COMPLETED, "")
+            else:
+                self.requeue(job)
+
+    def failed(self, running: RunningTask, reason: str) -> None:
+        """End the jobs of a task that could not finish."""
+        for job in running.jobs.copy():
+            job.tasks.remove(running)
+            self.end(job, JobOutcome.FAILED, reason)
+
+    def lost(self, running: RunningTask) -> None:
+        """Put the units of a task back whose processor went down; finished ones stay finished."""
+        for job in running.jobs:
+            job.tasks.remove(running)
+            job.running ^= running.runnable.units
+            job.view = None
+        for job in running.jobs.copy():
+            if not job.finished and not job.running:
+                job.leave_merged_run()
+            self.requeue(job)
+
+    def restart(self, job: Job) -> None:
+        """Run a job from its start: the units it has finished do not exist any more."""
+        self._abandon_tasks(job)
+        self._state.queue.discard(job)
+        job.restart()
+        job.leave_merged_run()
+        self.requeue(job)
+
+    def requeue(self, job: Job) -> None:
+        """Let a job wait if some of its units can run, drop it if it can never finish."""
+        model = job.model
+        if job.id not in self._state.jobs or job.finished == model.full.all_units:
+            return
+        if not model.can_finish(job.finished | job.running, job.pin):
+            self.drop(job, DropReason.NO_PROCESSOR)
+        elif job.leads and model.ready_units(job.finished, job.running):
+            self._state.queue.add(job)
+        else:
+            self._state.queue.discard(job)
+
+    def cancel(self, number: int) -> None:
+        """End a job that its app no longer wants; an unknown or ended one is ignored."""
+        job = self._state.jobs.get(number)
+        if job is not None:
+            self.end(job, JobOutcome.CANCELLED, "")
+
+    def drop(self, job: Job, reason: DropReason) -> None:
+        """End a job that will not run to its end."""
+        self.end(job, JobOutcome.DROPPED, reason)
+
+    def end(self, job: Job, outcome: JobOutcome, reason: str) -> None:
+        """End a job, once; the tasks that only it wanted are abandoned."""
+        state = self._state
+        del state.jobs[job.id]
+        state.queue.discard(job)
+        if not job.started:
+            state.unstarted -= 1
+        if job.tasks:
+            self._abandon_tasks(job)
+        self._finish(job.id, outcome, reason)
+        if job.group:
+            rest = tuple(other for other in job.group if other is not job)
+            for other in rest:
+                other.group = rest if len(rest) > 1 else ()
+                other.view = None
+            self.requeue(rest[0])
+
+    def _abandon_tasks(self, job: Job) -> None:
+        for running in job.tasks:
+            running.jobs.remove(job)
+            if not running.jobs:
+                self.commands.append(Abandon(running.task.id))
+        job.tasks.clear()
+
+    def _merge(self, model: RegisteredModel, jobs: Sequence[Job]) -> list[Job]:
+        """Let jobs share a run of a merged model; the first in the queue stands for all."""
+        ordered = sorted(jobs, key=lambda job: job.order)
+        for job in ordered:
+            self._state.queue.discard(job)
+            job.model = model
+            job.group = tuple(ordered) if len(ordered) > 1 else ()
+        self._state.queue.add(ordered[0])
+        return ordered
+
+    def _refuse(self, request: RequestArrived, reason: DropReason) -> None:
+        self._finish(request.request, JobOutcome.DROPPED, reason)
+
+    def _finish(self, job: int, outcome: JobOutcome, reason: str) -> None:
+        name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else str(outcome)
+        self.ended[name] += 1
+        self.commands.append(Finish(job, outcome, reason))
+
+
+def _without(
+    fronts: tuple[tuple[int, int], ...], read: tuple[tuple[int, int], ...]
+) -> tuple[tuple[int, int], ...]:
+    return tuple(front for front in fronts if front not in read)

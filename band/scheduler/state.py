@@ -1,0 +1,276 @@
+"""The mutable state of the core: jobs, tasks, processors, models, the waiting queue.
+
+Only ``Core.handle`` changes it. ``invariants`` says what always holds.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+
+from band.plan.task import Task
+from band.scheduler.events import RequestArrived
+from band.scheduler.registered import RegisteredModel, Runnable
+from band.scheduler.view import JobView
+
+
+class Job:
+    """One accepted request until it ends.
+
+    Attributes:
+        order: (class, arrival number), the place in the queue.
+        model: whose table its masks refer to; a merged model's after its first merged task.
+        home: the model that was asked for.
+        finished, running: masks of units.
+        fronts: (task, processor) of finished tasks whose outputs are still at that processor.
+        done: (units, task) of its finished tasks, for the edges of the plan.
+        tasks: its running tasks.
+        pin: index of the processor it must run on, or -1.
+        group: all jobs that share its merged run, itself included; empty for a plain job.
+        started: it has been dispatched at least once.
+        queued: it is in the waiting queue.
+        view: what policies see of it, None after a change.
+    """
+
+    __slots__ = (
+        "arrived_us",
+        "done",
+        "finished",
+        "fronts",
+        "group",
+        "home",
+        "id",
+        "model",
+        "order",
+        "pin",
+        "queued",
+        "request",
+        "running",
+        "started",
+        "tasks",
+        "view",
+    )
+
+    def __init__(
+        self,
+        request: RequestArrived,
+        model: RegisteredModel,
+        order: tuple[int, int],
+        pin: int,
+        now_us: int,
+    ) -> None:
+        self.id = request.request
+        self.request = request
+        self.arrived_us = now_us
+        self.order = order
+        self.home = model
+        self.model = model
+        self.pin = pin
+        self.started = False
+        self.queued = False
+        self.tasks: list[RunningTask] = []
+        self.group: tuple[Job, ...] = ()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all progress: nothing of it runs, nothing is finished."""
+        self.finished = 0
+        self.running = 0
+        self.fronts: tuple[tuple[int, int], ...] = ()
+        self.done: tuple[tuple[int, int], ...] = ()
+        self.view: JobView | None = None
+
+    def leave_merged_run(self) -> None:
+        """Go back to the model that was asked for; only a job without progress may."""
+        self.model = self.home
+        self.group = ()
+        self.view = None
+
+    @property
+    def holder(self) -> int:
+        """Return the processor of the task that finished last, -1 before the first."""
+        return self.fronts[-1][1] if self.fronts else -1
+
+    @property
+    def leads(self) -> bool:
+        """Return whether it stands in the queue for its group (a plain job always does)."""
+        return not self.group or self.group[0] is self
+
+    def make_view(self) -> JobView:
+        """Return what policies see of the job, and keep it until the next change."""
+        request = self.request
+        self.view = JobView(
+            self.id,
+            self.model.table.model,
+            request.stream,
+            request.frame,
+            self.order[0],
+            self.arrived_us,
+            request.deadline_us,
+            self.finished,
+            self.running,
+            self.holder,
+            self.pin,
+            tuple(job.id for job in self.group[1:]),
+        )
+        return self.view
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.model.table.model} finished={self.finished:b}>"
+
+
+class RunningTask:
+    """A task on its processor.
+
+    Attributes:
+        jobs: the jobs that still want its result; empty once it is abandoned.
+        fronts: (task, processor) of the finished tasks whose outputs it took over.
+        due_us: when it should end.
+    """
+
+    __slots__ = ("due_us", "fronts", "jobs", "model", "runnable", "started_us", "task")
+
+    def __init__(
+        self,
+        task: Task,
+        runnable: Runnable,
+        model: RegisteredModel,
+        jobs: list[Job],
+        fronts: tuple[tuple[int, int], ...],
+        now_us: int,
+    ) -> None:
+        self.task = task
+        self.runnable = runnable
+        self.model = model
+        self.jobs = jobs
+        self.fronts = fronts
+        self.started_us = now_us
+        self.due_us = now_us + task.predicted_us
+
+    def wait_us(self, now_us: int) -> int:
+        """Return the time until it should end, at least 1."""
+        wait_us = self.due_us - now_us
+        return wait_us if wait_us > 0 else self.residual_us(now_us)
+
+    def residual_us(self, now_us: int) -> int:
+        """Return what is expected to remain once it has overrun its prediction, else 0.
+
+        That is up to the span's 95th percentile, and past it a tenth of the prediction: the task
+        is busy, not gone, and should end soon.
+        """
+        if now_us < self.due_us:
+            return 0
+        span = self.runnable.span
+        late_us = self.task.transfer_us + self.model.estimator.p95_us(span)
+        return max(self.started_us + late_us - now_us, self.task.predicted_us // 10, 1)
+
+    def __repr__(self) -> str:
+        return f"<RunningTask {self.task.id} processor={self.task.processor} due={self.due_us}>"
+
+
+class ProcessorState:
+    """One processor that has been up at least once.
+
+    Attributes:
+        capacity_bytes: memory it has for slices, loaded ones included.
+        running: its task, None when it has none.
+    """
+
+    __slots__ = ("capacity_bytes", "index", "kind", "name", "running", "up")
+
+    def __init__(self, index: int, name: str, kind: str, capacity_bytes: int) -> None:
+        self.index = index
+        self.name = name
+        self.kind = kind
+        self.capacity_bytes = capacity_bytes
+        self.up = True
+        self.running: RunningTask | None = None
+
+    def __repr__(self) -> str:
+        state = "down" if not self.up else "idle" if self.running is None else repr(self.running)
+        return f"<Processor {self.name} {state}>"
+
+
+class WaitingQueue:
+    """Waiting jobs with runnable units, always sorted by (class, arrival)."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[tuple[int, int], Job]] = []
+
+    def add(self, job: Job) -> None:
+        """Put a job in its place; it may be there already."""
+        if not job.queued:
+            insort(self._entries, (job.order, job))
+            job.queued = True
+
+    def discard(self, job: Job) -> None:
+        """Take a job out if it is in."""
+        if job.queued:
+            del self._entries[bisect_left(self._entries, (job.order,))]
+            job.queued = False
+
+    def head(self, count: int) -> tuple[JobView, ...]:
+        """Return the views of the first jobs."""
+        return tuple([job.view or job.make_view() for _, job in self._entries[:count]])
+
+    def jobs(self) -> Iterable[Job]:
+        """Return the jobs in order."""
+        return [job for _, job in self._entries]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class CoreState:
+    """Everything a core knows.
+
+    Attributes:
+        models: by name; a model that was removed is not here, though its last jobs may run.
+        processors: by index.
+        jobs: accepted and not ended, by id.
+        tasks: on processors, by id.
+        device_size: number of processors of the device, as far as tables and workers tell.
+        unstarted: jobs that wait for their first task.
+        next_task, arrivals: counters for task ids and arrival numbers.
+    """
+
+    __slots__ = (
+        "arrivals",
+        "device_size",
+        "jobs",
+        "models",
+        "next_task",
+        "processors",
+        "queue",
+        "tasks",
+        "unstarted",
+    )
+
+    def __init__(self) -> None:
+        self.models: dict[str, RegisteredModel] = {}
+        self.processors: dict[int, ProcessorState] = {}
+        self.jobs: dict[int, Job] = {}
+        self.tasks: dict[int, RunningTask] = {}
+        self.queue = WaitingQueue()
+        self.device_size = 0
+        self.unstarted = 0
+        self.next_task = 0
+        self.arrivals = 0
+
+    def up(self) -> frozenset[int]:
+        """Return the indices of the processors that are up."""
+        return frozenset(p.index for p in self.processors.values() if p.up)
+
+    def any_idle(self) -> bool:
+        """Return whether a processor could take a task."""
+        return any(p.running is None and p.up for p in self.processors.values())
+
+    def free_bytes(self, processor: ProcessorState) -> int:
+        """Return the memory of a processor that no loaded slice takes."""
+        used = sum(
+            size
+            for model in self.models.values()
+            for key, size in model.load_bytes.items()
+            if key[2] == processor.index
+        )
+        return max(0, processor.capacity_bytes - used)

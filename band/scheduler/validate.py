@@ -1,0 +1,124 @@
+"""Checks of what a policy decided. Each refusal is one sentence that says which rule it broke."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from band.plan.table import PlanTable
+from band.scheduler.commands import DropReason
+from band.scheduler.policy import Defer, Drop, TaskSpec
+from band.scheduler.registered import RegisteredModel, Runnable
+from band.scheduler.state import CoreState, Job, ProcessorState
+
+
+class InvalidDecisionError(Exception):
+    """A policy returned a decision that cannot be carried out."""
+
+
+Checked = tuple[RegisteredModel, Runnable, ProcessorState, list[Job]]
+"""What a valid task runs, where and for whom."""
+
+
+def check_task(state: CoreState, spec: TaskSpec) -> Checked:
+    """Return what a task runs, where and for whom.
+
+    Raises:
+        InvalidDecisionError: a job is unknown or twice, units are finished, running or not ready,
+            the slice is not loaded there, the processor is down, busy or not the pinned one, or
+            the slice's model does not serve these jobs.
+    """
+    try:
+        return _checked(state, spec)
+    except (AttributeError, TypeError) as error:
+        raise InvalidDecisionError(f"{spec!r} is no task") from error
+
+
+def _checked(state: CoreState, spec: TaskSpec) -> Checked:
+    processor = state.processors.get(spec.processor)
+    if processor is None or not processor.up:
+        raise InvalidDecisionError(f"processor {spec.processor} is not up")
+    if processor.running is not None:
+        raise InvalidDecisionError(f"processor {processor.name} is busy")
+    key = spec.slice
+    model = state.models.get(key.model)
+    if model is None:
+        raise InvalidDecisionError(f"model {key.model!r} is not registered")
+    runnable = model.runnable.get((key.units, spec.processor))
+    if runnable is None:
+        raise InvalidDecisionError(
+            f"units {key.units:#b} of {key.model!r} are not loaded on {processor.name}"
+        )
+    jobs = [_waiting(state, job) for job in spec.jobs]
+    if len(jobs) != 1 or jobs[0].group or jobs[0].model is not model:
+        _check_shared(model, jobs)
+    for job in jobs:
+        _check_units(job, runnable, processor)
+    return model, runnable, processor, jobs
+
+
+def check_drop(state: CoreState, drop: Drop) -> Job:
+    """Return the job to drop.
+
+    Raises:
+        InvalidDecisionError: the job is unknown or has a running task, or the reason is not listed.
+    """
+    job = _waiting(state, drop.job)
+    if job.running:
+        raise InvalidDecisionError(f"job {drop.job} is dropped while a task of it runs")
+    if not isinstance(drop.reason, DropReason):
+        raise InvalidDecisionError(
+            f"job {drop.job} is dropped for {drop.reason!r}, not a DropReason"
+        )
+    return job
+
+
+def check_defer(state: CoreState, defer: Defer, now_us: int) -> None:
+    """Accept a job that is left waiting.
+
+    Raises:
+        InvalidDecisionError: the job is unknown, or its time has passed already.
+    """
+    _waiting(state, defer.job)
+    if defer.until_us is not None and defer.until_us <= now_us:
+        raise InvalidDecisionError(
+            f"job {defer.job} is deferred until {defer.until_us}, now {now_us}"
+        )
+
+
+def _waiting(state: CoreState, job: int) -> Job:
+    found = state.jobs.get(job)
+    if found is None:
+        raise InvalidDecisionError(f"job {job} is unknown or has ended")
+    return found
+
+
+def _check_units(job: Job, runnable: Runnable, processor: ProcessorState) -> None:
+    if runnable.units & (job.finished | job.running):
+        raise InvalidDecisionError(f"job {job.id} has units of this task finished or running")
+    if runnable.needs & ~job.finished:
+        raise InvalidDecisionError(f"job {job.id} has not finished what this task needs")
+    if job.pin not in {-1, processor.index}:
+        raise InvalidDecisionError(f"job {job.id} is not pinned to {processor.name}")
+
+
+def _check_shared(model: RegisteredModel, jobs: Sequence[Job]) -> None:
+    """Check that a task may serve these jobs together.
+
+    Either they share a merged run already, and then all of them; or none has started and the
+    merged model has a member for each.
+    """
+    if not jobs or len({job.id for job in jobs}) != len(jobs):
+        raise InvalidDecisionError("a task serves no job, or one job twice")
+    if jobs[0].group and jobs[0].model is model:
+        if {job.id for job in jobs} != {job.id for job in jobs[0].group}:
+            raise InvalidDecisionError("a task of a merged run must serve all of its jobs")
+        return
+    for job in jobs:
+        if job.group or job.finished or job.running:
+            raise InvalidDecisionError(f"job {job.id} has started on another model")
+    names = Counter(job.home.table.model for job in jobs)
+    if names - Counter(_members(model.table)):
+        raise InvalidDecisionError(f"model {model.table.model!r} does not serve {sorted(names)}")
+
+
+def _members(table: PlanTable) -> tuple[str, ...]:
+    return table.members or (table.model,)

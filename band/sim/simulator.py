@@ -1,0 +1,185 @@
+"""The simulator: the scheduler core on a virtual clock, deterministic to the microsecond.
+
+It is a heap of (time, kind, number) around ``Core.handle``. It knows nothing about scheduling:
+a task takes what the core predicted for it, times log-normal noise drawn from the seed.
+"""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from band.device.profile import Device
+from band.errors import BandError, ErrorCode
+from band.metrics.recorder import Recorder
+from band.metrics.records import RequestRecord, TaskRecord
+from band.plan.task import Task
+from band.scheduler.commands import Finish, Run, WakeAt
+from band.scheduler.core import Core
+from band.scheduler.events import (
+    Event,
+    ModelAdded,
+    PolicySwapped,
+    RequestArrived,
+    TaskFinished,
+    Tick,
+    WorkerUp,
+)
+from band.scheduler.options import CoreOptions, PolicyReport
+from band.scheduler.policy import Policy
+from band.sim.ledger import Ledger
+from band.trace.arrivals import Arrival, ArrivalSource
+
+WORD: Final = "simulated"
+
+_FINISHED, _ARRIVED, _TICK = range(3)
+"""Order of events at the same microsecond: a processor is freed before anything asks for it."""
+
+
+class SimRun(NamedTuple):
+    """What a simulation returns.
+
+    Attributes:
+        requests: one record per request, issued or not, in order of their end.
+        tasks: one record per task, in order of their end.
+        duration_us: time of the last event.
+        policy_reports: policies that the core replaced, and why.
+    """
+
+    requests: tuple[RequestRecord, ...]
+    tasks: tuple[TaskRecord, ...]
+    duration_us: int
+    policy_reports: tuple[PolicyReport, ...]
+
+
+def simulate(
+    *,
+    device: Device,
+    models: Sequence[ModelAdded],
+    policy: PolicySwapped,
+    make_policy: Callable[[PolicySwapped], Policy],
+    source: ArrivalSource,
+    options: CoreOptions | None = None,
+    seed: int = 0,
+    recorder: Recorder | None = None,
+) -> SimRun:
+    """Play a trace on a virtual clock that starts at 0, until every request has ended.
+
+    Args:
+        device: its available processors run tasks; ``noise_sigma`` is the noise of their times.
+        models: what is registered before the first request.
+        policy: the policy in force.
+        make_policy: makes it; see ``band.scheduler.loader.make_policy``.
+        source: the trace.
+        options: settings of the core.
+        seed: of the noise; the same seed gives the same run.
+        recorder: is given every event with its commands.
+
+    Raises:
+        BandError: INTERNAL, requests are left that even the default policy does not run.
+    """
+    options = options or CoreOptions()
+    core = Core(make_policy=make_policy, options=options)
+    ledger = Ledger(device, options.default_priority, WORD)
+    simulation = _Simulation(device, core, source, ledger, seed, recorder)
+    simulation.run(_opening(device, models, policy))
+    status = core.status()
+    if status.jobs:
+        raise BandError(
+            ErrorCode.INTERNAL,
+            f"policy {status.policy!r} leaves {status.jobs} requests waiting for ever",
+        )
+    return SimRun(
+        (*ledger.requests, *source.never_issued()),
+        tuple(ledger.tasks),
+        simulation.now_us,
+        status.reports,
+    )
+
+
+def _opening(
+    device: Device, models: Sequence[ModelAdded], policy: PolicySwapped
+) -> Iterator[Event]:
+    """Return the events that make an inbox self-contained: policy, workers, models."""
+    yield policy
+    for p in device.processors:
+        if p.available:
+            yield WorkerUp(p.index, p.name, p.kind.value, device.memory_budget_bytes, WORD)
+    yield from models
+
+
+class _Simulation:
+    """One run: the heap, the clock and the books."""
+
+    def __init__(
+        self,
+        device: Device,
+        core: Core,
+        source: ArrivalSource,
+        ledger: Ledger,
+        seed: int,
+        recorder: Recorder | None,
+    ) -> None:
+        self._core = core
+        self._source = source
+        self._ledger = ledger
+        self._recorder = recorder
+        self._roots = iter(source.roots())
+        self._root: Arrival | None = None
+        self._random = random.Random(seed)
+        self._sigma = device.noise_sigma
+        self._heap: list[tuple[int, int, int, Event]] = []
+        self._numbers = itertools.count()
+        self.now_us = 0
+
+    def run(self, opening: Iterable[Event]) -> None:
+        """Handle the opening events at time 0, then play the trace until nothing is left."""
+        for event in opening:
+            self._handle(event)
+        self._push_root()
+        heap, ledger = self._heap, self._ledger
+        while heap:
+            self.now_us, kind, _, event = heapq.heappop(heap)
+            if kind == _FINISHED:
+                assert isinstance(event, TaskFinished)
+                ledger.task_finished(event, self.now_us)
+            elif kind == _ARRIVED:
+                assert isinstance(event, RequestArrived)
+                ledger.arrived(event, self.now_us)
+                if self._root is not None and event is self._root.request:
+                    self._push_root()
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        now_us = self.now_us
+        commands = self._core.handle(event, now_us)
+        if self._recorder is not None:
+            self._recorder.record(now_us, event, commands)
+        for command in commands:
+            if isinstance(command, Run):
+                self._run(command.task)
+            elif isinstance(command, Finish):
+                self._ledger.finished(command, now_us)
+                for child in self._source.finished(command.job, command.outcome, now_us):
+                    self._push(now_us, _ARRIVED, child)
+            elif isinstance(command, WakeAt):
+                self._push(command.at_us, _TICK, Tick())
+
+    def _run(self, task: Task) -> None:
+        """Let a task take what was predicted: transfers in full, the run with its noise."""
+        self._ledger.dispatched(task, self.now_us)
+        run_us = task.predicted_us - task.transfer_us
+        if self._sigma:
+            run_us = max(1, round(run_us * self._random.lognormvariate(0.0, self._sigma)))
+        finished = TaskFinished(task.id, run_us, task.transfer_us)
+        self._push(self.now_us + task.transfer_us + run_us, _FINISHED, finished)
+
+    def _push(self, at_us: int, kind: int, event: Event) -> None:
+        heapq.heappush(self._heap, (at_us, kind, next(self._numbers), event))
+
+    def _push_root(self) -> None:
+        """Put the next request without parents on the heap; one at a time keeps it small."""
+        self._root = next(self._roots, None)
+        if self._root is not None:
+            self._push(max(self._root.at_us, self.now_us), _ARRIVED, self._root.request)

@@ -33,6 +33,7 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
 
 _UNKNOWN_KEY: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 _MISSING_KEY: Final = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
+_OWN_WORDS: Final = frozenset({"scalar"})
 _NOT_A_CHOICE: Final = frozenset({"enum", "literal_error"})
 
 
@@ -53,6 +54,8 @@ def sentence(error: ErrorDetails, model: Any) -> str:
         return f"{owner} lacks the key '{location[-1]}'"
     if kind == "value_error":
         return str(error["ctx"]["error"])
+    if kind in _OWN_WORDS:
+        return f"'{place(location)}' {error['msg']}"
     wanted = _wanted(error)
     if wanted is None:
         return f"'{place(location)}': {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -34,13 +34,31 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionLimit:
+    """What a builtin option of an op may be; None = no limit of that sort."""
+
+    name: str
+    maximum: int | None = None
+    allowed: tuple[bool | int | float | str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpRule:
-    """One operator type that a processor takes, with its limits; None = no limit."""
+    """One operator type that a processor takes, with its limits; None = no limit.
+
+    Attributes:
+        dtypes: in place of the processor's own list.
+        max_size: largest height or width of a data tensor.
+        kernel_widths: widths of a convolution's filter that are taken.
+    """
 
     type: str
     dtypes: tuple[str, ...] | None = None
     max_rank: int | None = None
     max_version: int | None = None
+    max_size: int | None = None
+    kernel_widths: tuple[int, ...] | None = None
+    options: tuple[OptionLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +77,10 @@ class Support:
 
     Attributes:
         rules: the op types taken; None means every builtin op.
-        dtypes: tensor types taken at all; None means any (a rule may narrow this).
+        refused_ops: op types not taken although there are no rules.
+        dtypes: types of data tensors taken; None means any. Constants are not asked.
+        max_rank: most dimensions of a data tensor.
+        max_wide_dims: most dimensions larger than 1 of a data tensor.
         custom_ops: names of custom ops taken.
         prefix_only: from the first unsupported op on, everything is refused (Edge TPU).
         op_lists: refusals by op index for exact files; they win over the rules.
@@ -67,7 +88,10 @@ class Support:
     """
 
     rules: tuple[OpRule, ...] | None = None
+    refused_ops: tuple[str, ...] = ()
     dtypes: tuple[str, ...] | None = None
+    max_rank: int | None = None
+    max_wide_dims: int | None = None
     custom_ops: tuple[str, ...] = ()
     prefix_only: bool = False
     op_lists: tuple[ModelOpList, ...] = ()
@@ -83,7 +107,11 @@ class CostCoefficients:
 
     Attributes:
         dtype: compute type it holds for (``float32`` covers fp16 weights computed as float).
-        depthwise_weight: how much dearer a depthwise MAC is than a dense one.
+        depthwise_weight: how much dearer a depthwise MAC is than a dense one. The rates were
+            fitted on plain MACs of whole models, so the weights only distribute a model's time
+            over its ops: they are scaled so that the whole model has its plain MACs.
+        evidence: the weakest mark among the coefficients, and all sources.
+        details: evidence per coefficient, by its name.
     """
 
     dtype: str
@@ -94,6 +122,7 @@ class CostCoefficients:
     onchip_mb: float = 0.0
     us_per_offchip_mb: float = 0.0
     evidence: Evidence
+    details: tuple[tuple[str, Evidence], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +174,7 @@ class Link:
     sync_us: int
     bytes_per_s: float
     evidence: Evidence
+    details: tuple[tuple[str, Evidence], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +187,7 @@ class Device:
         noise_sigma: standard deviation of the natural logarithm of an emulated latency.
         memory_budget_bytes: for loaded slices and boundary buffers together.
         source: the YAML file, or "" when built in code.
+        details: evidence for ``noise_sigma``.
     """
 
     name: str
@@ -169,6 +200,7 @@ class Device:
     time_scale: float = 1.0
     noise_sigma: float = 0.0
     source: str = ""
+    details: tuple[tuple[str, Evidence], ...] = ()
 
     @property
     def emulated(self) -> bool:

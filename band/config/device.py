@@ -1,0 +1,153 @@
+"""Finds, reads and checks device files."""
+
+import os
+from collections.abc import Iterator
+from itertools import combinations
+
+from band.config.device_schema import DeviceSchema, ProcessorSchema
+from band.config.device_values import costs, evidence, link, published, support
+from band.config.schema import parse
+from band.config.suggestion import suggestion
+from band.config.yaml_loader import Document, Location, load_yaml
+from band.device.profile import Device, Link, Processor, ProcessorKind
+from band.errors import BandError, ErrorCode
+from band.share import share_dir
+from band.units import BYTES_PER_MIB
+
+
+def list_devices() -> tuple[str, ...]:
+    """Return the names of the shipped devices, sorted."""
+    return tuple(sorted(path.stem for path in (share_dir("configs") / "devices").glob("*.yaml")))
+
+
+def load_device(ref: str) -> Device:
+    """Return the device of a shipped name or of a file.
+
+    Args:
+        ref: a name in ``configs/devices``, or a path (it holds a ``/`` or ends in ``.yaml``).
+
+    Raises:
+        BandError: UNKNOWN_DEVICE for a name that is not shipped; NOT_FOUND for a missing file;
+            INVALID_CONFIG ``file:line`` for a bad one.
+    """
+    if "/" in ref or ref.endswith((".yaml", ".yml")):
+        return read_device(load_yaml(ref))
+    if ref not in list_devices():
+        near = suggestion(ref, list_devices(), noun="shipped devices")
+        message = f"unknown device '{ref}'; {near}"
+        raise BandError(ErrorCode.UNKNOWN_DEVICE, message, device=ref)
+    return read_device(load_yaml(share_dir("configs") / "devices" / f"{ref}.yaml"))
+
+
+def read_device(document: Document) -> Device:
+    """Return the device that a document describes.
+
+    Raises:
+        BandError: INVALID_CONFIG ``file:line`` for the first mistake.
+    """
+    schema = parse(document, DeviceSchema)
+    for location, mistake in _mistakes(schema):
+        raise document.error(location, mistake)
+    processors = tuple(
+        _processor(index, name, written) for index, (name, written) in enumerate(_expanded(schema))
+    )
+    indices = {p.name: p.index for p in processors}
+    noise = schema.noise_sigma
+    return Device(
+        name=schema.name,
+        version=schema.version,
+        description=" ".join(schema.description.split()),
+        processors=processors,
+        links=_links(document, schema, indices),
+        default_link=link(schema.default_link, (0, 0)) if schema.default_link else None,
+        memory_budget_bytes=schema.memory_budget_mib * BYTES_PER_MIB,
+        time_scale=schema.time_scale,
+        noise_sigma=noise.value if noise else 0.0,
+        source=str(document.path),
+        details=(("noise_sigma", evidence(noise)),) if noise else (),
+    )
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _mistakes(schema: DeviceSchema) -> Iterator[tuple[Location, str]]:
+    """Yield what the types alone cannot tell."""
+    names: set[str] = set()
+    for i, written in enumerate(schema.processors):
+        at: Location = ("processors", i)
+        for name in _names(written):
+            if name in names:
+                yield (*at, "name"), f"there are two processors named '{name}'"
+            names.add(name)
+        if written.kind is ProcessorKind.CPU and "float32" not in written.costs:
+            text = "a CPU needs coefficients for float32; mark them hypothesis if nothing is known"
+            yield (*at, "costs"), text
+        if schema.time_scale != 1 and written.backend != "emulated":
+            text = (
+                f"time_scale must be 1 because processor '{written.name}' is not emulated: "
+                "real time cannot be stretched"
+            )
+            yield ("time_scale",), text
+        if written.support is not None and written.support.ops is not None:
+            both = sorted(set(written.support.refused_ops) & set(written.support.ops))
+            if both:
+                yield (*at, "support", "refused_ops"), f"{both[0]} is both in ops and refused_ops"
+
+
+def _names(written: ProcessorSchema) -> tuple[str, ...]:
+    if written.count is None:
+        return (written.name,)
+    count = core_count() if written.count == "per_core" else written.count
+    return tuple(f"{written.name}{i}" for i in range(count))
+
+
+def _expanded(schema: DeviceSchema) -> Iterator[tuple[str, ProcessorSchema]]:
+    for written in schema.processors:
+        for name in _names(written):
+            yield name, written
+
+
+def _processor(index: int, name: str, written: ProcessorSchema) -> Processor:
+    return Processor(
+        index=index,
+        name=name,
+        kind=written.kind,
+        backend=written.backend,
+        runtime=written.runtime,
+        threads=written.threads,
+        available=written.available,
+        support=support(written.support),
+        costs=costs(written.costs),
+        published=published(written.published),
+        options=tuple(sorted(written.options.items())),
+    )
+
+
+def _links(document: Document, schema: DeviceSchema, indices: dict[str, int]) -> tuple[Link, ...]:
+    """Return the links; an end that names a counted processor stands for all of its copies."""
+    groups = {written.name: _names(written) for written in schema.processors}
+    found: dict[tuple[int, int], Link] = {}
+    for i, written in enumerate(schema.links):
+        at: Location = ("links", i, "ends")
+        ends = []
+        for name in written.ends:
+            if name not in indices and name not in groups:
+                near = suggestion(name, (*indices, *groups), noun="processors")
+                raise document.error(at, f"unknown processor '{name}'; {near}")
+            ends.append([indices[n] for n in groups.get(name, (name,))])
+        if written.ends[0] == written.ends[1]:
+            pairs = set(combinations(ends[0], 2))
+        else:
+            pairs = {(min(a, b), max(a, b)) for a in ends[0] for b in ends[1] if a != b}
+        if not pairs:
+            raise document.error(at, f"'{written.ends[0]}' cannot be linked with itself")
+        for pair in sorted(pairs):
+            if pair in found:
+                raise document.error(at, "there are two links between these processors")
+            found[pair] = link(written, pair)
+    return tuple(found.values())

@@ -1,0 +1,1 @@
+"""Architectures that are generated with seeded random weights: same name, same bytes."""

@@ -55,9 +55,7 @@ class ShortestExpectedLatency:
             while 0 in waits and (chosen := self._choose(view, waiting, waits)):
                 job, plan = chosen
                 span = plan.steps[0].span
-                tasks.append(
-                    TaskSpec(job.jobs, view.table(job.model).slice_key(span), span.processor)
-                )
+                tasks.append(TaskSpec.of(job, view.table(job.model), span))
                 waits[span.processor] = plan.steps[0].finish_us
                 waiting.remove(job)
         return (Dispatch(tuple(tasks)),) if tasks else ()

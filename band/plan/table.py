@@ -4,6 +4,7 @@ A table never changes. A new cost, a demoted op or a new profile makes a table w
 version, and nothing derived from a table outlives its version.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -72,6 +73,13 @@ class PlanTable:
     def has_transfers(self) -> bool:
         """Return whether any move of data costs time."""
         return any(us for boundary in self.transfer_us for row in boundary for us in row)
+
+    def find(self, first: int, last: int, processor: int) -> Span | None:
+        """Return the span over these units on a processor, None if the table has none."""
+        place = bisect_left(self.spans, (first, last, processor))
+        if place < len(self.spans) and self.spans[place][:3] == (first, last, processor):
+            return self.spans[place]
+        return None
 
     def slice_key(self, span: Span) -> SliceKey:
         """Return the key of the slice that runs a span."""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from band.plan.table import PlanTable, Span
 from band.plan.task import SliceKey
 from band.scheduler.commands import DropReason
 from band.scheduler.events import Json
-from band.scheduler.view import View
+from band.scheduler.view import JobView, View
 
 
 class TaskSpec(NamedTuple):
@@ -27,6 +28,11 @@ class TaskSpec(NamedTuple):
     jobs: tuple[int, ...]
     slice: SliceKey
     processor: int
+
+    @classmethod
+    def of(cls, job: JobView, table: PlanTable, span: Span) -> "TaskSpec":
+        """Return the task that runs a span for a job of the window (and those together with it)."""
+        return cls(job.jobs, table.slice_key(span), span.processor)
 
 
 class Dispatch(NamedTuple):
@@ -95,3 +101,10 @@ class Advisor(Protocol):
     def advised(self, payload: Json) -> None:
         """Take the payload of an earlier ``advise``."""
         ...
+
+
+def whole_span(table: PlanTable, job: JobView, processor: int) -> Span | None:
+    """Return the span that runs all remaining units of a job on a processor, None if none does."""
+    if job.running or job.finished & (job.finished + 1):
+        return None
+    return table.find(job.finished.bit_length(), table.unit_count - 1, processor)

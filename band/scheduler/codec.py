@@ -1,7 +1,7 @@
 """Events and commands as plain JSON data and back, for records. The round trip is exact.
 
-An item is ``{"kind": CLASS, FIELD: VALUE, ...}``; tuples become lists and come back as tuples.
-Unit masks are written as integers of any length, as JSON allows.
+An item is ``{"type": CLASS, FIELD: VALUE, ...}`` (no item has a field ``type``); tuples become
+lists and come back as tuples. Unit masks are written as integers of any length, as JSON allows.
 """
 
 from collections.abc import Callable, Mapping
@@ -60,26 +60,26 @@ def table_from_json(document: Mapping[str, Any]) -> PlanTable:
 
 
 def _to_json(item: Any) -> Document:
-    document: Document = {"kind": type(item).__name__}
+    document: Document = {"type": type(item).__name__}
     for name, value in zip(item._fields, item, strict=True):
         document[name] = table_to_json(value) if isinstance(value, PlanTable) else _plain(value)
     return document
 
 
 def _from_json(document: Mapping[str, Any], kinds: Mapping[str, type]) -> Any:
-    kind = document.get("kind")
+    kind = document.get("type")
     made = kinds.get(kind) if isinstance(kind, str) else None
     if made is None:
         raise BandError(
             ErrorCode.INVALID_TRACE,
-            f"a record holds the kind {kind!r}; known: {', '.join(sorted(kinds))}",
+            f"a record holds the type {kind!r}; known: {', '.join(sorted(kinds))}",
         )
     try:
         return made(
             **{
                 name: _READERS.get((made, name), _tuples)(value)
                 for name, value in document.items()
-                if name != "kind"
+                if name != "type"
             }
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:

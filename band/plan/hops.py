@@ -27,24 +27,26 @@ class Hop(NamedTuple):
     """A span as an edge of the search.
 
     Attributes:
-        bound_us: transfer + cost + idle tail: the least that a plan through it still takes.
+        source, target: the states it leads from and to.
+        processor: where it runs.
         transfer_us: time to bring the boundary's tensors from the holder.
         cost_us: execution time.
-        processor: where it runs.
-        target: state it leads to.
-        tail_us: idle tail of that state.
-        source: state it leaves.
         span: what it runs.
     """
 
-    bound_us: int
+    source: int
+    target: int
+    processor: int
     transfer_us: int
     cost_us: int
-    processor: int
-    target: int
-    tail_us: int
-    source: int
     span: Span
+
+
+FlatHop = tuple[int, int, int, int, int, int, Hop]
+"""(bound_us, transfer_us, cost_us, processor, target, tail_us, hop), what the inner loop reads.
+
+The bound is transfer + cost + tail: the least that a plan through the hop still takes.
+"""
 
 
 class IdlePlan(NamedTuple):
@@ -67,15 +69,9 @@ class Hops:
     """
 
     __slots__ = (
-        "_hops",
-        "_ranks",
-        "_spans",
-        "_table",
-        "holders",
-        "last_state",
-        "tails_us",
+        "_ranks", "_spans", "_table", "holders", "last_state", "leaving", "no_parents", "tails_us",
         "unit_count",
-    )
+    )  # fmt: skip
 
     def __init__(self, table: PlanTable, allowed: int) -> None:
         count = len(table.processors)
@@ -89,7 +85,9 @@ class Hops:
                 self._spans[span.first].append(span)
         self._ranks = self._idle_ranks()
         self.tails_us = [rank >> LENGTH_BITS for rank in self._ranks]
-        self._hops: list[tuple[Hop, ...] | None] = [None] * (self.last_state + 1)
+        self.leaving: list[tuple[FlatHop, ...] | None] = [None] * (self.last_state + 1)
+        nowhere = Hop(0, 0, 0, 0, 0, Span(0, 0, 0, 0))
+        self.no_parents = [nowhere] * (self.last_state + 1)
 
     def state(self, boundary: int, holder: int) -> int:
         """Return the state of a boundary whose data ``holder`` has (-1: nobody)."""
@@ -99,35 +97,27 @@ class Hops:
             return self.last_state
         return boundary * self.holders + (holder if holder >= 0 else self.holders - 1)
 
-    def leaving(self, state: int) -> tuple[Hop, ...]:
-        """Return the hops that leave a state and can still finish, by ascending bound."""
-        hops = self._hops[state]
-        if hops is None:
-            hops = self._hops[state] = self._make(state)
-        return hops
+    def make(self, state: int) -> tuple[FlatHop, ...]:
+        """Return the hops that leave a state and can still finish, by ascending bound.
 
-    def _make(self, state: int) -> tuple[Hop, ...]:
+        They are kept in ``leaving``, where the inner loop looks first.
+        """
+        hops = self.leaving[state]
+        if hops is not None:
+            return hops
         boundary, holder = divmod(state, self.holders)
         moves = self._moves(boundary, holder)
-        found = []
+        found: list[FlatHop] = []
         for span in self._spans[boundary]:
             target = self.state(span.last + 1, span.processor)
             tail = self.tails_us[target]
             if tail < UNREACHABLE_US:
                 move = moves[span.processor]
-                found.append(
-                    Hop(
-                        bound_us=move + span.cost_us + tail,
-                        transfer_us=move,
-                        cost_us=span.cost_us,
-                        processor=span.processor,
-                        target=target,
-                        tail_us=tail,
-                        source=state,
-                        span=span,
-                    )
-                )
-        return tuple(sorted(found))
+                hop = Hop(state, target, span.processor, move, span.cost_us, span)
+                bound = move + span.cost_us + tail
+                found.append((bound, move, span.cost_us, span.processor, target, tail, hop))
+        hops = self.leaving[state] = tuple(sorted(found))
+        return hops
 
     def _moves(self, boundary: int, holder: int) -> Sequence[int]:
         """Return per processor the transfer time from the holder at a boundary."""
@@ -157,18 +147,6 @@ class Hops:
         """Return what a hop and the best idle plan after it take: packed (latency, length)."""
         return ((hop.transfer_us + hop.cost_us) << LENGTH_BITS) + 1 + self._ranks[hop.target]
 
-    def idle_plan(self, state: int) -> IdlePlan | None:
-        """Return the best plan from a state when nothing waits; None if it cannot finish."""
-        latency = self.tails_us[state]
-        if latency >= UNREACHABLE_US:
-            return None
-        chain: list[Hop] = []
-        while state != self.last_state:
-            tight = (h for h in self.leaving(state) if self.rank(h) == self._ranks[state])
-            chain.append(min(tight, key=lambda h: (h.processor, h.span.last)))
-            state = chain[-1].target
-        return IdlePlan(latency, tuple(chain))
-
     def k_best(self, state: int, k: int) -> list[IdlePlan]:
         """Return the k best plans from a state when nothing waits, in the order of ties.
 
@@ -185,7 +163,7 @@ class Hops:
                 found.append(IdlePlan(rank >> LENGTH_BITS, chain))
                 continue
             spent = rank - self._ranks[state]
-            for hop in self.leaving(state):
+            for *_, hop in self.make(state):
                 step = (hop.processor, hop.span.last)
                 entry = (spent + self.rank(hop), (*order, step), hop.target, (*chain, hop))
                 heapq.heappush(heap, entry)

@@ -83,7 +83,8 @@ class Support:
         max_wide_dims: most dimensions larger than 1 of a data tensor.
         custom_ops: names of custom ops taken.
         prefix_only: from the first unsupported op on, everything is refused (Edge TPU).
-        op_lists: refusals by op index for exact files; they win over the rules.
+        op_lists: refusals by op index for exact files; they win over the rules. Several for one
+            file count together.
         source: where the table comes from.
     """
 

@@ -23,18 +23,18 @@ def refusals(processor: Processor, graph: Graph) -> dict[int, str]:
         graph: the whole model, with its shapes.
     """
     support = processor.support
-    log = next((entry for entry in support.op_lists if entry.sha256 == graph.sha256), None)
+    logs = [entry for entry in support.op_lists if entry.sha256 == graph.sha256]
     rules = None if support.rules is None else {rule.type: rule for rule in support.rules}
     found: dict[int, str] = {}
     for op in graph.ops:
-        if log is not None:
-            reason = log.reason if op.index in log.unsupported else None
+        if logs:
+            reason = next((log.reason for log in logs if op.index in log.unsupported), None)
         else:
             reason = _op_reason(processor, rules, graph, op)
         reason = reason or cost_refusal(processor, op_dtype(graph, op.index))
         if reason is not None:
             found[op.index] = reason
-    if support.prefix_only and log is None:
+    if support.prefix_only and not logs:
         _cut_after_prefix(graph, found)
     return found
 

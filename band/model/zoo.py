@@ -71,35 +71,35 @@ def _mediapipe(folder: str, name: str, byte_count: int, sha256: str, summary: st
 
 GENERATED: Final = (
     GeneratedNet(
-        name="squeezenet_1_1", build=squeezenet_1_1, summary="classifier 227x227, random weights"
+        name="squeezenet_1_1", build=squeezenet_1_1, summary="classifier 227x227"
     ),
     GeneratedNet(
-        name="mobilenet_v2", build=mobilenet_v2, summary="classifier 224x224, random weights"
+        name="mobilenet_v2", build=mobilenet_v2, summary="classifier 224x224"
     ),
     GeneratedNet(
         name="encoder_decoder",
         build=encoder_decoder,
-        summary="depth-like image to image 192x192 with skip tensors, random weights",
+        summary="depth-like image to image 192x192 with skip tensors",
     ),
     GeneratedNet(
         name="eagleeye_detector",
         build=eagleeye_detector,
-        summary="RetinaFace-like detector 160x160, random weights",
+        summary="RetinaFace-like detector 160x160",
     ),
     GeneratedNet(
         name="eagleeye_icn",
         build=eagleeye_icn,
-        summary="ICN-like super resolution 14x14 to 112x112, random weights",
+        summary="ICN-like super resolution 14x14 to 112x112",
     ),
     GeneratedNet(
         name="eagleeye_arc_mobile",
         build=eagleeye_arc_mobile,
-        summary="light ArcFace-like embedding 112x112, random weights",
+        summary="light ArcFace-like embedding 112x112",
     ),
     GeneratedNet(
         name="eagleeye_arc_resnet",
         build=eagleeye_arc_resnet,
-        summary="heavy ArcFace-like embedding 112x112, random weights",
+        summary="heavy ArcFace-like embedding 112x112",
     ),
 )
 

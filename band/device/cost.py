@@ -19,10 +19,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from band.device.profile import CostCoefficients, Processor
+from band.device.profile import Processor
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
-from band.model.work import OpWork, graph_work, op_work
+from band.model.work import OpWork, graph_work, op_work, parameters
 
 COMPUTE_DTYPES: Final = ("float32", "int8", "int16")
 """What coefficients can hold for. Tensors of other types (indices, booleans) carry no MACs."""
@@ -65,7 +65,7 @@ def compute_dtype(graph: Graph, ops: Collection[int]) -> str:
     It is the type of most of their MACs. Ops without MACs are charged as the whole model is, so
     that a tail of element-wise ops costs the same type of dispatch as the rest.
     """
-    return _dtypes(_table(graph), ops)[0]
+    return PartWork(graph, ops).dtypes[0]
 
 
 def cost_refusal(processor: Processor, dtype: str | None) -> str | None:
@@ -93,12 +93,7 @@ def estimate_us(processor: Processor, graph: Graph, ops: Collection[int]) -> int
     Raises:
         BandError: UNSUPPORTED_MODEL if the processor has no cost coefficients at all.
     """
-    table = _table(graph)
-    part_us = _formula_us(processor, table, ops)
-    published_us = published_latency_us(processor, graph)
-    if published_us is not None:
-        part_us *= published_us / _formula_us(processor, table, graph.compute_ops)
-    return max(1, round(part_us))
+    return Pricing(processor, graph).part_us(PartWork(graph, ops))
 
 
 def published_latency_us(processor: Processor, graph: Graph) -> int | None:
@@ -108,51 +103,106 @@ def published_latency_us(processor: Processor, graph: Graph) -> int | None:
 
 
 class _WorkTable(NamedTuple):
-    """Work and compute type of every compute op of a graph, and their totals."""
+    """Work, compute type and constants of every compute op of a graph, and their totals."""
 
-    graph: Graph
     works: Mapping[int, OpWork]
     dtypes: Mapping[int, str | None]
+    parameters: Mapping[int, tuple[tuple[int, int], ...]]
     total: OpWork
     dtype: str
 
 
-def _formula_us(processor: Processor, table: _WorkTable, ops: Collection[int]) -> float:
-    cost = _coefficients(processor, table, ops)
-    works = [table.works[op] for op in ops if op in table.works]
-    extra = cost.depthwise_weight - 1
-    weighted = sum(w.macs + extra * w.depthwise_macs for w in works)
-    whole = table.total.macs + extra * table.total.depthwise_macs
-    macs = weighted * table.total.macs / whole if whole else 0.0
-    us = cost.dispatch_us + cost.per_op_us * len(works) + cost.us_per_gmac * macs / _MACS_PER_GMAC
-    if cost.us_per_offchip_mb:
-        weight_mb = graph_work(table.graph, ops).parameter_bytes / _BYTES_PER_MB
+class PartWork:
+    """The work of a part of a model that may grow: what a price needs, summed as ops are added.
+
+    Args:
+        graph: the whole model, with its shapes.
+        ops: ops to begin with.
+    """
+
+    __slots__ = ("_seen", "count", "depthwise_macs", "dtype_macs", "dtype_ops", "macs",
+                 "parameter_bytes", "table")  # fmt: skip
+
+    def __init__(self, graph: Graph, ops: Collection[int] = ()) -> None:
+        self.table = _table(graph)
+        self.count = 0
+        self.macs = 0
+        self.depthwise_macs = 0
+        self.parameter_bytes = 0
+        self.dtype_macs: Counter[str] = Counter()
+        self.dtype_ops: Counter[str] = Counter()
+        self._seen: set[int] = set()
+        self.add(ops)
+
+    def add(self, ops: Collection[int]) -> None:
+        """Add ops that are not in the part yet; weight ops among them are free."""
+        for op in ops:
+            work = self.table.works.get(op)
+            if work is None:
+                continue
+            self.count += 1
+            self.macs += work.macs
+            self.depthwise_macs += work.depthwise_macs
+            dtype = self.table.dtypes[op]
+            if dtype is not None:
+                self.dtype_ops[dtype] += 1
+                if work.macs:
+                    self.dtype_macs[dtype] += work.macs
+            for tensor, byte_count in self.table.parameters[op]:
+                if tensor not in self._seen:
+                    self._seen.add(tensor)
+                    self.parameter_bytes += byte_count
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Return compute types, best first: by MACs, then the whole model's, then by ops."""
+        ranked = [d for d, _ in self.dtype_macs.most_common()] or [self.table.dtype]
+        return (*ranked, *(d for d, _ in self.dtype_ops.most_common()))
+
+
+class Pricing:
+    """What one processor charges for parts of one model.
+
+    Args:
+        processor: one that takes the parts.
+        graph: the whole model, with its shapes.
+
+    Raises:
+        BandError: UNSUPPORTED_MODEL if the processor has no cost coefficients at all.
+    """
+
+    __slots__ = ("_costs", "_first", "_scale", "_table")
+
+    def __init__(self, processor: Processor, graph: Graph) -> None:
+        if not processor.costs:
+            message = f"processor {processor.name} has no cost coefficients; give it some"
+            raise BandError(ErrorCode.UNSUPPORTED_MODEL, message, processor=processor.name)
+        self._costs = {c.dtype: c for c in processor.costs}
+        self._first = processor.costs[0]
+        self._table = _table(graph)
+        self._scale = 1.0
+        published_us = published_latency_us(processor, graph)
+        if published_us is not None:
+            whole_us = self._formula_us(PartWork(graph, graph.compute_ops))
+            self._scale = published_us / whole_us
+
+    def part_us(self, part: PartWork) -> int:
+        """Return the expected latency of a part as one subgraph, at least 1."""
+        return max(1, round(self._formula_us(part) * self._scale))
+
+    def _formula_us(self, part: PartWork) -> float:
+        known = (self._costs[d] for d in part.dtypes if d in self._costs)
+        cost = next(known, self._first)
+        total = self._table.total
+        extra = cost.depthwise_weight - 1
+        whole = total.macs + extra * total.depthwise_macs
+        weighted = part.macs + extra * part.depthwise_macs
+        macs = weighted * total.macs / whole if whole else 0.0
+        us = cost.dispatch_us + cost.per_op_us * part.count
+        us += cost.us_per_gmac * macs / _MACS_PER_GMAC
+        weight_mb = part.parameter_bytes / _BYTES_PER_MB
         us += cost.us_per_offchip_mb * max(0.0, weight_mb - cost.onchip_mb)
-    return max(us, 1.0)
-
-
-def _coefficients(
-    processor: Processor, table: _WorkTable, ops: Collection[int]
-) -> CostCoefficients:
-    if not processor.costs:
-        message = f"processor {processor.name} has no cost coefficients; give it some"
-        raise BandError(ErrorCode.UNSUPPORTED_MODEL, message, processor=processor.name)
-    known = {c.dtype: c for c in processor.costs}
-    return next((known[d] for d in _dtypes(table, ops) if d in known), processor.costs[0])
-
-
-def _dtypes(table: _WorkTable, ops: Collection[int]) -> tuple[str, ...]:
-    """Return compute types, best first: by MACs, then the whole model's, then by number of ops."""
-    macs: Counter[str] = Counter()
-    count: Counter[str] = Counter()
-    for op in ops:
-        dtype = table.dtypes.get(op)
-        if dtype is not None:
-            count[dtype] += 1
-            if table.works[op].macs:
-                macs[dtype] += table.works[op].macs
-    ranked = [d for d, _ in macs.most_common()] or [table.dtype]
-    return (*ranked, *(d for d, _ in count.most_common()))
+        return max(us, 1.0)
 
 
 class _Same:
@@ -188,4 +238,8 @@ def _count(key: _Same) -> _WorkTable:
             # MACs decide; a model without any is what most of its ops are.
             macs[dtype] += works[op].macs * len(works) + 1
     dominant = macs.most_common(1)[0][0] if macs else COMPUTE_DTYPES[0]
-    return _WorkTable(graph, works, dtypes, graph_work(graph), dominant)
+    constants = {
+        op: tuple((t, graph.tensors[t].buffer_bytes) for t in parameters(graph, (op,)))
+        for op in graph.compute_ops
+    }
+    return _WorkTable(works, dtypes, constants, graph_work(graph), dominant)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from band.errors import BandError, ErrorCode
+from band.rpc import wire
 
 Array = npt.NDArray[Any]
 
@@ -55,6 +56,21 @@ def datatype_name(dtype: str) -> str:
     """Return the protocol's name of a dtype, or our own in capitals where it has none."""
     datatype = _BY_DTYPE.get(dtype)
     return datatype.name if datatype else dtype.upper()
+
+
+def dtype_name(datatype: str) -> str:
+    """Return our name of a datatype; the inverse of ``datatype_name``."""
+    known = BY_NAME.get(datatype)
+    return known.dtype if known else datatype.lower()
+
+
+def config_type(dtype: str) -> "wire.DataType.ValueType":
+    """Return the model configuration's number of a dtype."""
+    datatype = _BY_DTYPE.get(dtype)
+    if datatype is None:
+        return wire.DataType.TYPE_INVALID
+    name = "STRING" if datatype.name == "BYTES" else datatype.name
+    return wire.DataType.Value(f"TYPE_{name}")
 
 
 def numpy_dtype(name: str, what: str) -> np.dtype[Any]:

@@ -841,22 +841,28 @@ class StatsResponse(_message.Message):
     DROPPED_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
     LOADS_DURING_REQUESTS_FIELD_NUMBER: _builtins.int
-    PROCESSORS_FIELD_NUMBER: _builtins.int
+    MEMORY_USED_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_BUDGET_BYTES_FIELD_NUMBER: _builtins.int
+    UP_US_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
-    NOW_US_FIELD_NUMBER: _builtins.int
-    TIME_SCALE_FIELD_NUMBER: _builtins.int
+    PROCESSORS_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     completed: _builtins.int
     failed: _builtins.int
     cancelled: _builtins.int
     in_flight: _builtins.int
     loads_during_requests: _builtins.int
-    """Slices loaded while a request waited for them; 0 by design."""
+    """Slices loaded inside a request: 0, or it is a defect."""
+    memory_used_bytes: _builtins.int
+    """Loaded slices and boundary buffers together."""
+    memory_budget_bytes: _builtins.int
+    up_us: _builtins.int
+    """Since the daemon's start."""
     policy: _builtins.str
-    now_us: _builtins.int
-    time_scale: _builtins.float
     @_builtins.property
-    def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """By reason."""
+
     @_builtins.property
     def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProcessorStats]: ...
     def __init__(
@@ -869,14 +875,15 @@ class StatsResponse(_message.Message):
         dropped: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         in_flight: _builtins.int = ...,
         loads_during_requests: _builtins.int = ...,
-        processors: _abc.Iterable[Global___ProcessorStats] | None = ...,
+        memory_used_bytes: _builtins.int = ...,
+        memory_budget_bytes: _builtins.int = ...,
+        up_us: _builtins.int = ...,
         policy: _builtins.str = ...,
-        now_us: _builtins.int = ...,
-        time_scale: _builtins.float = ...,
+        processors: _abc.Iterable[Global___ProcessorStats] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "now_us", b"now_us", "policy", b"policy", "processors", b"processors", "time_scale", b"time_scale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "processors", b"processors", "up_us", b"up_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -888,26 +895,32 @@ class ProcessorStats(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     UP_FIELD_NUMBER: _builtins.int
-    BUSY_US_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
+    FAILED_TASKS_FIELD_NUMBER: _builtins.int
+    BUSY_US_FIELD_NUMBER: _builtins.int
+    LOADS_FIELD_NUMBER: _builtins.int
     WORD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     up: _builtins.bool
-    busy_us: _builtins.int
     tasks: _builtins.int
+    failed_tasks: _builtins.int
+    busy_us: _builtins.int
+    loads: _builtins.int
     word: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         up: _builtins.bool = ...,
-        busy_us: _builtins.int = ...,
         tasks: _builtins.int = ...,
+        failed_tasks: _builtins.int = ...,
+        busy_us: _builtins.int = ...,
+        loads: _builtins.int = ...,
         word: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_us", b"busy_us", "name", b"name", "tasks", b"tasks", "up", b"up", "word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_us", b"busy_us", "failed_tasks", b"failed_tasks", "loads", b"loads", "name", b"name", "tasks", b"tasks", "up", b"up", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

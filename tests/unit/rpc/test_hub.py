@@ -6,7 +6,7 @@ import pytest
 
 from band.errors import BandError, ErrorCode
 from band.metrics.records import TaskRecord
-from band.rpc.watch import MAX_WATCHERS, Hub
+from band.rpc.hub import MAX_WATCHERS, Hub
 
 
 def _task(number: int, model: str = "m") -> TaskRecord:

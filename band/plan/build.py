@@ -1,12 +1,10 @@
 """From a partition to a plan table: a cost, boundary tensors and memory for every span."""
 
-from collections.abc import Collection
-
 from band.analysis.partition import Partition
-from band.device.cost import estimate_us
+from band.device.cost import PartWork, Pricing
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
-from band.memory.ranges import RangeMemory, range_memory
+from band.memory.ranges import range_memory
 from band.model.graph import Graph
 from band.plan.table import PlanTable, Span
 
@@ -33,15 +31,31 @@ def build_table(
     """
     units = _compute_units(graph, partition)
     wanted: dict[tuple[int, int], set[int]] = {}
-    for part in partition.subgraphs:
-        first, last = part.units[0], part.units[-1]
+    for subgraph in partition.subgraphs:
+        first, last = subgraph.units[0], subgraph.units[-1]
         whole = sum(len(partition.units[u].ops) for u in range(first, last + 1))
-        if len(part.units) == last - first + 1 and len(part.ops) == whole:
-            wanted.setdefault((first, last), set()).add(part.processor)
-    spans = []
+        if len(subgraph.units) == last - first + 1 and len(subgraph.ops) == whole:
+            wanted.setdefault((first, last), set()).add(subgraph.processor)
+    prices = {p.index: Pricing(p, graph) for p in device.processors if p.costs}
+    spans: list[Span] = []
+    part = PartWork(graph)
     for memory in range_memory(graph, units):
-        processors = wanted.get((memory.first, memory.last), ())
-        spans.extend(_spans(graph, device, units, memory, processors))
+        if memory.first == memory.last:
+            part = PartWork(graph)
+        part.add(units[memory.last])
+        spans.extend(
+            Span(
+                first=memory.first,
+                last=memory.last,
+                processor=processor,
+                cost_us=prices[processor].part_us(part),
+                inputs=memory.inputs,
+                outputs=memory.outputs,
+                peak_bytes=memory.peak_bytes,
+                load_bytes=memory.load_bytes,
+            )
+            for processor in sorted(wanted.get((memory.first, memory.last), ()))
+        )
     _check_chain(graph, partition, spans)
     return PlanTable(
         model=name,
@@ -70,29 +84,6 @@ def _compute_units(graph: Graph, partition: Partition) -> list[tuple[int, ...]]:
                 unit=index,
             )
     return units
-
-
-def _spans(
-    graph: Graph,
-    device: Device,
-    units: list[tuple[int, ...]],
-    memory: RangeMemory,
-    processors: Collection[int],
-) -> list[Span]:
-    ops = [op for unit in units[memory.first : memory.last + 1] for op in unit]
-    return [
-        Span(
-            first=memory.first,
-            last=memory.last,
-            processor=processor,
-            cost_us=estimate_us(device.processors[processor], graph, ops),
-            inputs=memory.inputs,
-            outputs=memory.outputs,
-            peak_bytes=memory.peak_bytes,
-            load_bytes=memory.load_bytes,
-        )
-        for processor in sorted(processors)
-    ]
 
 
 def _transfers(device: Device, partition: Partition) -> tuple[tuple[tuple[int, ...], ...], ...]:

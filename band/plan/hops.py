@@ -10,7 +10,7 @@ compared one after another by (processor, end unit).
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from band.plan.table import PlanTable, Span
@@ -21,6 +21,10 @@ DOWN_US: Final = 1 << 60
 UNREACHABLE_US: Final = 1 << 62
 LENGTH_BITS: Final = 20
 """A rank packs (latency, chain length) into one int with this many bits of length."""
+
+
+MAX_EXPANSIONS: Final = 20_000
+"""Where the search for the k best plans stops; far above what tables of 256 units need."""
 
 
 class Hop(NamedTuple):
@@ -150,21 +154,35 @@ class Hops:
     def k_best(self, state: int, k: int) -> list[IdlePlan]:
         """Return the k best plans from a state when nothing waits, in the order of ties.
 
-        A best-first search with exact remainders: each plan costs as many expansions as it has
-        steps, whatever the number of plans that tie.
+        A best-first search with the idle tails as remainders. Plans that only cut what one span
+        of the same processor runs at no higher cost are left out: whatever waits, they are no
+        better. Gives up on finding more after ``MAX_EXPANSIONS``.
         """
+        costs = {(s.first, s.last, s.processor): s.cost_us for row in self._spans for s in row}
         heap: list[tuple[int, tuple[tuple[int, int], ...], int, tuple[Hop, ...]]] = []
         if self.tails_us[state] < UNREACHABLE_US:
             heap.append((self._ranks[state], (), state, ()))
         found: list[IdlePlan] = []
-        while heap and len(found) < k:
+        expansions = 0
+        while heap and len(found) < k and expansions < MAX_EXPANSIONS:
             rank, order, state, chain = heapq.heappop(heap)
             if state == self.last_state:
                 found.append(IdlePlan(rank >> LENGTH_BITS, chain))
                 continue
+            expansions += 1
             spent = rank - self._ranks[state]
             for *_, hop in self.make(state):
+                if chain and _only_cuts(chain[-1].span, hop.span, costs):
+                    continue
                 step = (hop.processor, hop.span.last)
                 entry = (spent + self.rank(hop), (*order, step), hop.target, (*chain, hop))
                 heapq.heappush(heap, entry)
         return found
+
+
+def _only_cuts(before: Span, after: Span, costs: Mapping[tuple[int, int, int], int]) -> bool:
+    """Return whether one span of the same processor runs what these two run, at no higher cost."""
+    if before.processor != after.processor:
+        return False
+    joined = costs.get((before.first, after.last, before.processor))
+    return joined is not None and joined <= before.cost_us + after.cost_us

@@ -88,7 +88,8 @@ class Kernel:
     def k_best(self, k: int) -> tuple[BestPlan, ...]:
         """Return the k best plans of an idle device, best first, each a distinct chain of spans.
 
-        Fewer than k if the table does not have that many.
+        A chain that only cuts what one span of the same processor runs at no higher cost does not
+        count. Fewer than k if the table does not have that many.
         """
         hops = self._hops_of_all()
         idle = (0,) * len(self.table.processors)

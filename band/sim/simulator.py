@@ -1,7 +1,8 @@
 """The simulator: the scheduler core on a virtual clock, deterministic to the microsecond.
 
 It is a heap of (time, kind, number) around ``Core.handle``. It knows nothing about scheduling:
-a task takes what the core predicted for it, times log-normal noise drawn from the seed.
+a task takes what its model's table says, times log-normal noise drawn from the seed. What the core
+has learnt meanwhile changes its plans, never how long a task really takes.
 """
 
 import heapq
@@ -14,7 +15,7 @@ from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
-from band.plan.task import Task
+from band.plan.task import SliceKey, Task
 from band.scheduler.commands import Finish, Run, WakeAt
 from band.scheduler.core import Core
 from band.scheduler.events import (
@@ -129,6 +130,7 @@ class _Simulation:
         self._root: Arrival | None = None
         self._random = random.Random(seed)
         self._sigma = device.noise_sigma
+        self._cost_us: dict[tuple[SliceKey, int], int] = {}
         self._heap: list[tuple[int, int, int, Event]] = []
         self._numbers = itertools.count()
         self.now_us = 0
@@ -136,6 +138,9 @@ class _Simulation:
     def run(self, opening: Iterable[Event]) -> None:
         """Handle the opening events at time 0, then play the trace until nothing is left."""
         for event in opening:
+            if isinstance(event, ModelAdded):
+                table = event.table
+                self._cost_us |= {(table.slice_key(s), s.processor): s.cost_us for s in table.spans}
             self._handle(event)
         self._push_root()
         heap, ledger = self._heap, self._ledger
@@ -167,9 +172,9 @@ class _Simulation:
                 self._push(command.at_us, _TICK, Tick())
 
     def _run(self, task: Task) -> None:
-        """Let a task take what was predicted: transfers in full, the run with its noise."""
+        """Let a task take its time: transfers as predicted, the run with its noise."""
         self._ledger.dispatched(task, self.now_us)
-        run_us = task.predicted_us - task.transfer_us
+        run_us = self._cost_us[task.slice, task.processor]
         if self._sigma:
             run_us = max(1, round(run_us * self._random.lognormvariate(0.0, self._sigma)))
         finished = TaskFinished(task.id, run_us, task.transfer_us)

@@ -1,0 +1,66 @@
+"""Arrival sources without a trace file."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from band.metrics.records import RequestRecord
+from band.scheduler.commands import JobOutcome
+from band.scheduler.events import RequestArrived
+from band.trace.arrivals import Arrival
+
+
+class FixedArrivals:
+    """Requests at given times, and children that follow a completed parent.
+
+    Args:
+        arrivals: in any order.
+        children: parent request -> the requests that its completion issues.
+    """
+
+    def __init__(
+        self,
+        arrivals: Iterable[tuple[int, RequestArrived]],
+        children: Mapping[int, tuple[RequestArrived, ...]] | None = None,
+    ) -> None:
+        self._arrivals = sorted(arrivals, key=lambda pair: pair[0])
+        self._children = dict(children or {})
+
+    def roots(self) -> Iterator[Arrival]:
+        """Return the requests by time."""
+        return (Arrival(at_us, request) for at_us, request in self._arrivals)
+
+    def finished(
+        self, request: int, outcome: JobOutcome, now_us: int
+    ) -> tuple[RequestArrived, ...]:
+        """Return the children of a completed request."""
+        del now_us
+        return self._children.get(request, ()) if outcome is JobOutcome.COMPLETED else ()
+
+    def never_issued(self) -> tuple[RequestRecord, ...]:
+        """Return nothing: children of a request that does not complete are not counted here."""
+        return ()
+
+
+def periodic(
+    rates_per_s: Mapping[str, float], seconds: float, *, slo_us: int | None = None
+) -> FixedArrivals:
+    """Return a source where each model arrives at its rate, its phase being its position.
+
+    Args:
+        rates_per_s: model -> requests per second.
+        seconds: length.
+        slo_us: deadline of each request after its arrival.
+    """
+    times = sorted(
+        (round(count * 1e6 / rate) + 137 * place, model)
+        for place, (model, rate) in enumerate(rates_per_s.items())
+        for count in range(int(seconds * rate))
+    )
+    return FixedArrivals(
+        (
+            at_us,
+            RequestArrived(
+                number, model, stream=model, deadline_us=None if slo_us is None else at_us + slo_us
+            ),
+        )
+        for number, (at_us, model) in enumerate(times)
+    )

@@ -29,7 +29,11 @@ def parse_params(params_type: type[ParamsT], raw: Mapping[str, object], where: s
         BandError: INVALID_CONFIG naming the first wrong key, and the nearest right one.
     """
     declared: Any = params_type
-    schema = _schema(declared)
+    try:
+        schema = _schema(declared)
+    except NameError as error:
+        text = f"the types of {params_type.__name__} cannot be read: {error}"
+        raise _error(where, text) from error
     try:
         values = schema.model_validate_json(json.dumps(dict(raw)))
         return params_type(**{name: getattr(values, name) for name in schema.model_fields})

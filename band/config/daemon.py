@@ -1,0 +1,128 @@
+"""The configuration of a daemon: what it serves, on which device, by which rule, within limits."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from band.analysis.partition import Mode, Preparation
+from band.config.policy import PolicyConfig, PolicyEntry, Text, resolved
+from band.config.schema import Schema, parse
+from band.config.yaml_loader import Document, load_yaml
+from band.scheduler.options import DEFAULT_POLICY, CoreOptions
+
+_CORE = CoreOptions()
+
+
+class ModelConfig(Schema):
+    """A model that is registered when the daemon starts.
+
+    Attributes:
+        name: what requests call it; the stem of the file or the zoo name if None.
+        path: of a .tflite file; exactly one of ``path`` and ``zoo`` is given.
+        zoo: a name of ``band models``.
+    """
+
+    name: Text | None = None
+    path: Path | None = None
+    zoo: Text | None = None
+
+    @property
+    def ref(self) -> str:
+        """Return what ``open_model`` takes."""
+        return self.zoo or str(self.path)
+
+    @property
+    def served_name(self) -> str:
+        """Return the name under which requests find it."""
+        return self.name or self.zoo or (self.path.stem if self.path else "")
+
+
+class AnalysisConfig(Schema):
+    """How models are cut; see ``band analyze``.
+
+    Attributes:
+        minimum_subgraph_size: None for the default of the mode.
+        plans: of how many best plans the parts are loaded, besides whole models.
+    """
+
+    mode: Mode = Mode.COST
+    preparation: Preparation = Preparation.MERGE_UNIT_SUBGRAPH
+    minimum_subgraph_size: int | None = Field(default=None, ge=1)
+    plans: int = Field(default=3, ge=1)
+
+
+class DaemonConfig(Schema):
+    """Everything that ``band serve`` takes from a file. All paths in it are complete.
+
+    Attributes:
+        address: ``host:port`` or ``unix:///path``.
+        server_name: as ServerMetadata reports it.
+        device: a name or a path, as ``load_device`` takes it.
+        policy_dirs: folders with policy files, searched before the shipped ones.
+        record_dir: where traces and inboxes are recorded; None records nothing.
+        max_message_mib: of one gRPC message, either way.
+        queue_limit: jobs that may wait for their first task; one more is dropped.
+        window: how many waiting jobs a policy without its own ``window`` sees.
+        default_priority: what a request with priority 0 gets; 1 is the highest.
+        policy_budget_us: processor time of one decision; a policy that needs more is replaced.
+        drain_timeout_s: how long accepted requests may take to finish after SIGTERM.
+    """
+
+    address: Text = "127.0.0.1:8001"
+    server_name: Text = "band"
+    device: Text = "host"
+    policy: PolicyEntry = PolicyConfig(name=DEFAULT_POLICY)
+    policy_dirs: tuple[Path, ...] = ()
+    models: tuple[ModelConfig, ...] = ()
+    record_dir: Path | None = None
+    max_message_mib: int = Field(default=64, ge=1, le=2047)
+    queue_limit: int = Field(default=_CORE.queue_limit, ge=1)
+    window: int = Field(default=_CORE.window, ge=1)
+    default_priority: int = Field(default=_CORE.default_priority, ge=1)
+    policy_budget_us: int = Field(default=50_000, ge=1)
+    drain_timeout_s: float = Field(default=30.0, ge=0)
+    analysis: AnalysisConfig = AnalysisConfig()
+
+
+def load_daemon(path: str | Path) -> DaemonConfig:
+    """Return the configuration in a YAML file; paths in it are relative to its folder.
+
+    Raises:
+        BandError: NOT_FOUND if there is no such file, INVALID_CONFIG ``file:line`` if it is bad.
+    """
+    document = load_yaml(path)
+    config = parse(document, DaemonConfig)
+    folder = document.path.parent.absolute()
+    device = config.device
+    if "/" in device or device.endswith((".yaml", ".yml")):
+        device = str(folder / device)
+    policy = config.policy
+    if ("policy",) in document.lines:
+        policy = resolved(document, policy, ("policy",))
+    return config.model_copy(
+        update={
+            "device": device,
+            "policy": policy,
+            "policy_dirs": tuple(folder / p for p in config.policy_dirs),
+            "models": _models(document, config, folder),
+            "record_dir": None if config.record_dir is None else folder / config.record_dir,
+        }
+    )
+
+
+def _models(
+    document: Document, config: DaemonConfig, folder: Path
+) -> tuple[ModelConfig, ...]:
+    found: dict[str, ModelConfig] = {}
+    for i, model in enumerate(config.models):
+        if (model.path is None) == (model.zoo is None):
+            what = "neither is given" if model.path is None else "not both"
+            raise document.error(("models", i), f"a model has either a path or a zoo name; {what}")
+        if model.served_name in found:
+            text = f"there are two models named '{model.served_name}'; give one another name"
+            raise document.error(("models", i), text)
+        path = None if model.path is None else folder / model.path
+        if path is not None and path.suffix != ".tflite":
+            raise document.error(("models", i, "path"), f"'{model.path}' does not end in .tflite")
+        found[model.served_name] = model.model_copy(update={"path": path})
+    return tuple(found.values())

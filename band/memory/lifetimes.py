@@ -36,14 +36,13 @@ def lifetimes(graph: Graph, ops: Sequence[int]) -> tuple[Lifetime, ...]:
     """
     place = {op: position for position, op in enumerate(ops)}
     kept = set(graph.outputs)
-    weight = set(graph.weight_ops)
     end = len(ops) - 1
     touched = dict.fromkeys(
         t for op in ops for t in (*graph.ops[op].inputs, *graph.ops[op].outputs) if t >= 0
     )
     found = []
     for t in touched:
-        if graph.tensors[t].constant or graph.tensors[t].variable or graph.producer[t] in weight:
+        if t in graph.weight_tensors or graph.tensors[t].variable:
             continue
         first, last = 0, end
         if graph.producer[t] in place:

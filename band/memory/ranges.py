@@ -113,7 +113,6 @@ class _UnitFacts:
 
 def _stored(graph: Graph, ops: Sequence[int]) -> dict[int, int]:
     """Return what a loaded slice of these ops keeps: tensor -> bytes."""
-    weight = set(graph.weight_ops)
     found: dict[int, int] = {}
     pending = [t for op in ops for t in (*graph.ops[op].inputs, *graph.ops[op].outputs) if t >= 0]
     while pending:
@@ -125,7 +124,7 @@ def _stored(graph: Graph, ops: Sequence[int]) -> dict[int, int]:
             found[t] = tensor.buffer_bytes
         elif tensor.variable:
             found[t] = tensor.byte_size or 0
-        elif graph.producer[t] in weight:
+        elif t in graph.weight_tensors:
             found[t] = tensor.byte_size or 0
             pending.extend(i for i in graph.ops[graph.producer[t]].inputs if i >= 0)
     return found

@@ -1,29 +1,13 @@
 """The summary of one run: one object of the list ``runs`` in a replay document."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from band.metrics.figures import Figures, figures
-from band.metrics.records import RequestRecord, TaskRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLabel:
-    """What was run, where.
-
-    Attributes:
-        on: ``sim``, ``engine`` or the address of a daemon.
-        emulated: whether the device is emulated.
-        word: "simulated", "emulated" or "software" if the figures must carry that word, else "".
-    """
-
-    policy: str
-    on: str
-    device: str
-    emulated: bool
-    word: str
+from band.metrics.records import RequestRecord
+from band.metrics.runs import RunLabel, RunRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +28,7 @@ class RunSummary:
         processors: load per processor, in the order of the device.
         capacity_bound: the limit that no policy can pass, as JSON; None if it is not known.
         reports: replacements of the policy by the default one, each a sentence.
-        wall: wall-clock figures, only on request: they are never the same twice.
+        wall: wall-clock figures, if they were asked for.
     """
 
     label: RunLabel
@@ -82,57 +66,51 @@ class RunSummary:
 
 
 def summarise(
-    requests: Sequence[RequestRecord],
-    tasks: Sequence[TaskRecord],
+    run: RunRecords,
     *,
-    label: RunLabel,
     sent: Mapping[str, int],
-    processors: Sequence[str],
     trace_us: int,
+    capacity_bound: Mapping[str, Any] | None = None,
 ) -> RunSummary:
-    """Return the summary of one run; bound, reports and wall figures are added by ``replace``.
+    """Return the summary of one run.
 
     Args:
-        requests: a record of each request, never issued ones included; times from the start of
-            the trace.
-        tasks: a record of each task, times likewise.
-        label: what was run.
+        run: its records.
         sent: requests sent per model, counted from the trace.
-        processors: names of all processors of the device.
         trace_us: nominal length of the trace.
+        capacity_bound: as it is to stand in the document.
 
     Raises:
         BandError: INTERNAL if requests are missing or ended twice.
     """
     by_model: dict[str, list[RequestRecord]] = defaultdict(list)
-    for record in requests:
+    for record in run.requests:
         by_model[record.model].append(record)
-    duration_us = max([trace_us, *(r.finished_us for r in requests)])
+    duration_us = max([1, trace_us, *(r.finished_us for r in run.requests)])
     return RunSummary(
-        label=label,
+        label=run.label,
         duration_us=duration_us,
-        total=figures(requests, sent=sum(sent.values()), duration_us=duration_us),
+        total=figures(run.requests, sent=sum(sent.values()), duration_us=duration_us),
         models={
             name: figures(by_model[name], sent=count, duration_us=duration_us)
             for name, count in sorted(sent.items())
         },
-        processors=_loads(tasks, processors, duration_us),
+        processors=_loads(run, duration_us),
+        capacity_bound=capacity_bound,
+        reports=run.reports,
+        wall=run.wall,
     )
 
 
-def _loads(
-    tasks: Sequence[TaskRecord], processors: Sequence[str], duration_us: int
-) -> dict[str, ProcessorLoad]:
-    busy_us = dict.fromkeys(processors, 0)
-    count = dict.fromkeys(processors, 0)
-    for task in tasks:
+def _loads(run: RunRecords, duration_us: int) -> dict[str, ProcessorLoad]:
+    busy_us = dict.fromkeys(run.processors, 0)
+    count = dict.fromkeys(run.processors, 0)
+    for task in run.tasks:
         # A task that outlives every request (its jobs were cancelled) counts up to the end.
         end_us = min(task.finished_us, duration_us)
         busy_us[task.processor] += max(0, end_us - task.dispatched_us)
         count[task.processor] += 1
     return {
-        name: ProcessorLoad(
-            utilisation=busy_us[name] / duration_us if duration_us else 0.0, tasks=count[name]
-        )
-        for name in processors
+        name: ProcessorLoad(utilisation=busy_us[name] / duration_us, tasks=count[name])
+        for name in run.processors
     }

@@ -6,7 +6,7 @@ import pytest
 
 from band.metrics.chrome import chrome_trace, units_text
 from band.metrics.records import RequestRecord, TaskRecord
-from band.metrics.summary import RunLabel
+from band.metrics.runs import RunLabel, RunRecords
 
 PROCESSORS = ("cpu", "gpu")
 
@@ -54,10 +54,13 @@ TASKS = (task(0, 0, "gpu", 10, 60), task(1, 0, "cpu", 60, 90), task(2, 1, "gpu",
 REQUESTS = (request(0, "hands", TASKS[:2]), request(1, "", TASKS[2:]), request(2, "hands", ()))
 
 
-def document(word: str = "simulated") -> dict[str, Any]:
-    label = RunLabel(policy="heft", on="sim", device="pixel4", emulated=True, word=word)
-    made = chrome_trace(REQUESTS, TASKS, label=label, processors=PROCESSORS)
-    loaded: dict[str, Any] = json.loads(json.dumps(made))
+def run(policy: str = "heft", word: str = "simulated") -> RunRecords:
+    label = RunLabel(policy=policy, on="sim", device="pixel4", emulated=True, word=word)
+    return RunRecords(label=label, requests=REQUESTS, tasks=TASKS, processors=PROCESSORS)
+
+
+def document(*runs: RunRecords) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(json.dumps(chrome_trace(runs or (run(),))))
     return loaded
 
 
@@ -90,7 +93,7 @@ def test_each_stream_is_a_process_with_one_thread_per_processor() -> None:
 
 def test_every_track_carries_the_word_and_none_does_on_a_real_device() -> None:
     def tracks(word: str) -> list[str]:
-        events = document(word)["traceEvents"]
+        events = document(run(word=word))["traceEvents"]
         return [e["args"]["name"] for e in events if e["ph"] == "M"] + [
             e["name"] for e in events if e["ph"] == "C"
         ]
@@ -131,6 +134,19 @@ def test_the_counters_follow_the_queue_and_end_at_rest() -> None:
     assert levels["waiting"] == [(0, 3), (10, 2), (40, 1), (60, 0), (90, 0), (100, 0)]
     assert levels["running"] == [(0, 0), (10, 1), (40, 1), (60, 2), (90, 1), (100, 0)]
     assert levels["dropped"][-1] == (100, 1)
+
+
+def test_several_runs_stand_below_each_other_under_the_names_of_their_policies() -> None:
+    events = document(run("heft"), run("round_robin"))["traceEvents"]
+    names = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
+    assert list(names.values()) == [
+        f"{policy}: {name} (simulated)"
+        for policy in ("heft", "round_robin")
+        for name in ("scheduler", "requests", "hands")
+    ]
+    assert sorted(names) == list(range(6))
+    arrows = [e["id"] for e in events if e["ph"] == "s"]
+    assert len(arrows) == len(set(arrows)) == 2
 
 
 @pytest.mark.parametrize(

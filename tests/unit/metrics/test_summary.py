@@ -4,7 +4,8 @@ import pytest
 
 from band.errors import BandError
 from band.metrics.records import RequestRecord, TaskRecord
-from band.metrics.summary import RunLabel, RunSummary, summarise
+from band.metrics.runs import RunLabel, RunRecords
+from band.metrics.summary import RunSummary, summarise
 
 LABEL = RunLabel(policy="heft", on="sim", device="pixel4", emulated=True, word="simulated")
 
@@ -45,15 +46,16 @@ def task(number: int, processor: str, start_us: int, end_us: int) -> TaskRecord:
     )
 
 
+RUN = RunRecords(
+    label=LABEL,
+    requests=(request(0, "a", 400), request(1, "a", 800), request(2, "b", 200)),
+    tasks=(task(0, "cpu", 0, 400), task(1, "cpu", 400, 800), task(2, "gpu", 0, 200)),
+    processors=("cpu", "gpu", "dsp"),
+)
+
+
 def summary(*, trace_us: int = 1000, sent: dict[str, int] | None = None) -> RunSummary:
-    return summarise(
-        [request(0, "a", 400), request(1, "a", 800), request(2, "b", 200)],
-        [task(0, "cpu", 0, 400), task(1, "cpu", 400, 800), task(2, "gpu", 0, 200)],
-        label=LABEL,
-        sent=sent or {"b": 1, "a": 2},
-        processors=("cpu", "gpu", "dsp"),
-        trace_us=trace_us,
-    )
+    return summarise(RUN, sent=sent or {"b": 1, "a": 2}, trace_us=trace_us)
 
 
 def test_the_document_has_exactly_the_fields_that_programs_rely_on() -> None:

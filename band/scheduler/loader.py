@@ -13,7 +13,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -261,7 +260,7 @@ def _load_object(ref: str) -> PolicySource:
             policy=ref,
         ) from error
     home = sys.modules.get(getattr(policy_type, "__module__", ""), module)
-    file = inspect.getsourcefile(home)
+    file = getattr(home, "__file__", None)
     path = Path(file) if file else None
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
     return _source(policy_type, home, ref, path, sha256)

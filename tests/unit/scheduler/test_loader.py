@@ -1,0 +1,219 @@
+"""Policies are found by name, alias, path and object; every mistake is one clear sentence."""
+
+import hashlib
+import importlib.metadata
+import sys
+import types
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from band.errors import BandError, ErrorCode
+from band.scheduler.commands import JobOutcome
+from band.scheduler.events import ModelAdded, PolicySwapped
+from band.scheduler.loader import (
+    ENTRY_POINTS,
+    list_policies,
+    make_policy,
+    policy_swapped,
+    resolve,
+)
+from band.share import share_dir
+from band.sim.simulator import simulate
+from band.testing.arrivals import periodic
+from band.testing.tables import make_device, whole
+
+FIRST_COME = """
+from dataclasses import dataclass
+from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec, whole_span
+
+@dataclass(frozen=True)
+class Params:
+    greeting: str
+    window: int = 4
+    sizes: tuple = (1, 2)
+
+class FirstCome:
+    info = PolicyInfo(name="{name}", summary="first come", source="a test", aliases={aliases})
+
+    def __init__(self, params):
+        self.params = params
+
+    def plan(self, view):
+        for processor, wait_us in enumerate(view.waits_us):
+            for job in view.window if wait_us == 0 else ():
+                table = view.table(job.model)
+                span = whole_span(table, job, processor)
+                if span is not None:
+                    return [Dispatch((TaskSpec.of(job, table, span),))]
+        return []
+"""
+
+
+def write(folder: Path, stem: str, *, name: str | None = None, aliases: str = "()") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{stem}.py"
+    path.write_text(FIRST_COME.format(name=name or stem, aliases=aliases), encoding="utf-8")
+    return path
+
+
+def test_the_shipped_policies_are_found_by_name() -> None:
+    names = [source.name for source in list_policies()]
+    assert names == sorted(path.stem for path in share_dir("policies").glob("*.py"))
+    assert "shortest_expected_latency" in names
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("heterogeneous_earliest_finish_time", "heft"),
+        ("least_slack_time_first", "least_slack_first"),
+        ("sel", "shortest_expected_latency"),
+    ],
+)
+def test_bands_own_names_are_aliases(alias: str, name: str) -> None:
+    source = resolve(alias)
+    assert (source.name, source.ref) == (name, alias)
+
+
+def test_a_file_in_a_folder_is_found_with_no_other_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine", "first_come")
+    source = resolve("first_come", policy_dirs=[path.parent])
+    assert (source.path, source.window, source.needs_params) == (path, 4, True)
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_path_is_loaded_under_a_private_module_name(tmp_path: Path) -> None:
+    source = resolve(str(write(tmp_path, "first_come")))
+    assert source.policy_type.__module__ == "band._policies.first_come"
+    assert "first_come" not in sys.modules
+
+
+def test_package_and_object_are_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(tmp_path, "a_package_of_policies", name="first_come")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = resolve("a_package_of_policies:FirstCome")
+    assert (source.name, source.ref) == ("first_come", "a_package_of_policies:FirstCome")
+
+
+def test_entry_points_are_found_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(tmp_path, "another_package", name="from_entry_point")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = importlib.metadata.EntryPoint(
+        "from_entry_point", "another_package:FirstCome", ENTRY_POINTS
+    )
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: [point])
+    assert resolve("from_entry_point").name == "from_entry_point"
+
+
+def fails(code: ErrorCode, message: str, ref: str, *dirs: Path) -> None:
+    with pytest.raises(BandError) as caught:
+        resolve(ref, policy_dirs=dirs)
+    assert caught.value.code is code
+    assert message in caught.value.message
+
+
+def test_an_unknown_name_names_the_nearest(tmp_path: Path) -> None:
+    fails(ErrorCode.UNKNOWN_POLICY, "unknown policy 'hetf'; did you mean 'heft'? known: ", "hetf")
+    fails(ErrorCode.UNKNOWN_POLICY, "there is no policy file", str(tmp_path / "none.py"))
+    fails(ErrorCode.UNKNOWN_POLICY, "does not import: ModuleNotFoundError", "no_such_package:x")
+    fails(ErrorCode.UNKNOWN_POLICY, "does not import: AttributeError", "band.errors:NoSuchThing")
+    fails(ErrorCode.NOT_FOUND, "there is no policy folder", "heft", tmp_path / "none")
+
+
+@pytest.mark.parametrize(("stem", "aliases"), [("heft", "()"), ("mine", "('heft',)")])
+def test_the_same_name_twice_lists_both_places(tmp_path: Path, stem: str, aliases: str) -> None:
+    path = write(tmp_path, stem, aliases=aliases)
+    with pytest.raises(BandError) as caught:
+        resolve("round_robin", policy_dirs=[tmp_path])
+    assert caught.value.code is ErrorCode.INVALID_CONFIG
+    assert str(path) in caught.value.message
+    assert str(share_dir("policies") / "heft.py") in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_module", "does not import: ModuleNotFoundError"),
+        ("def broken(:", "does not import: SyntaxError"),
+        ("x = 1", "declares 0 classes with `info`"),
+        (FIRST_COME.format(name="another", aliases="()"), "declares the name 'another'"),
+        (FIRST_COME.format(name="mine", aliases="()").replace("frozen=True", ""), "no frozen"),
+        (FIRST_COME.format(name="mine", aliases="()").replace("def plan", "def go"), "`plan("),
+    ],
+)
+def test_a_file_that_is_no_policy_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    fails(ErrorCode.POLICY_FAILED, message, str(path))
+    assert "band._policies.mine" not in sys.modules or "import" not in message
+
+
+def test_an_object_that_is_no_policy_is_refused() -> None:
+    fails(ErrorCode.POLICY_FAILED, "declares no class", "band.errors:BandError")
+
+
+def test_the_event_carries_every_parameter_sorted_and_the_files_hash(tmp_path: Path) -> None:
+    path = write(tmp_path, "first_come")
+    event = policy_swapped(str(path), {"greeting": "hello", "sizes": [3, [4]]})
+    assert event.params == (("greeting", "hello"), ("sizes", (3, (4,))), ("window", 4))
+    assert event == PolicySwapped(str(path), resolve(str(path)).sha256, event.params)
+    policy = make_policy(event)
+    assert policy.params.greeting == "hello"  # type: ignore[attr-defined]
+
+
+def test_a_parameter_unknown_or_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BandError, match="policy heft: unknown parameter 'windw'; did you mean"):
+        policy_swapped("heft", {"windw": 3})
+    with pytest.raises(BandError, match="unknown parameter 'zzz'; known: window"):
+        policy_swapped("heft", {"zzz": 3})
+    with pytest.raises(BandError, match="parameter 'greeting' has no default; give it"):
+        policy_swapped(str(write(tmp_path, "first_come")))
+
+
+def test_the_given_parser_checks_the_parameters() -> None:
+    asked = []
+
+    def parse(params_type: type, raw: object, where: str) -> object:
+        asked.append((params_type.__name__, raw, where))
+        return params_type(window=99)
+
+    event = policy_swapped("heft", {"window": "99"}, parse=parse)
+    assert event.params == (("window", 99),)
+    assert asked == [("Params", {"window": "99"}, "policy heft")]
+
+
+def test_a_recorded_policy_whose_file_has_changed_is_refused() -> None:
+    event = policy_swapped("heft")
+    make_policy(event)
+    with pytest.raises(BandError, match="policy 'heft' is not the one recorded"):
+        make_policy(event._replace(sha256="0" * 64))
+
+
+def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
+    path = write(tmp_path, "first_come")
+    before = resolve(str(path))
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    assert resolve(str(path)).sha256 != before.sha256
+
+
+def test_a_dropped_in_policy_runs_a_trace(tmp_path: Path) -> None:
+    write(tmp_path, "first_come")
+    run = simulate(
+        device=make_device(["cpu", "gpu"]),
+        models=[ModelAdded(whole("m", cpu=900, gpu=500))],
+        policy=policy_swapped("first_come", {"greeting": "hi"}, policy_dirs=[tmp_path]),
+        make_policy=partial(make_policy, policy_dirs=[tmp_path]),
+        source=periodic({"m": 50.0}, 1.0),
+    )
+    assert {r.outcome for r in run.requests} == {JobOutcome.COMPLETED}
+    assert len(run.requests) == 50
+    assert not run.policy_reports
+
+
+def test_a_module_without_a_file_has_no_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("made_up")
+    exec(FIRST_COME.format(name="made_up", aliases="()"), vars(module))
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    assert resolve("made_up:FirstCome").sha256 == ""

@@ -70,7 +70,7 @@ class BufferPool:
     def __init__(self, account: MemoryAccount) -> None:
         self.allocations = 0
         self.in_use_bytes = 0
-        self._account = account
+        self.account = account
         self._kept: defaultdict[int, list[Array]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -100,16 +100,16 @@ class BufferPool:
             self._free_kept()
 
     def _new(self, size: int) -> Array:
-        if not self._account.reserve(size):
+        if not self.account.reserve(size):
             self._free_kept()
-            if not self._account.reserve(size):
+            if not self.account.reserve(size):
                 raise BandError(
                     ErrorCode.OUT_OF_MEMORY,
                     f"a boundary tensor of {format_bytes(size)} does not fit: "
-                    f"{format_bytes(self._account.used_bytes)} of the memory budget of "
-                    f"{format_bytes(self._account.budget_bytes)} are in use",
+                    f"{format_bytes(self.account.used_bytes)} of the memory budget of "
+                    f"{format_bytes(self.account.budget_bytes)} are in use",
                     needed_bytes=size,
-                    budget_bytes=self._account.budget_bytes,
+                    budget_bytes=self.account.budget_bytes,
                 )
         self.allocations += 1
         return np.empty(size, np.uint8)
@@ -117,4 +117,4 @@ class BufferPool:
     def _free_kept(self) -> None:
         freed = sum(size * len(buffers) for size, buffers in self._kept.items())
         self._kept.clear()
-        self._account.release(freed)
+        self.account.release(freed)

@@ -1,0 +1,197 @@
+"""Loads the slices of one prepared model on the workers, and runs each of them once."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from band.errors import BandError, ErrorCode
+from band.model.graph import Graph
+from band.model.slice import Slice
+from band.model.tflite_writer import write_slice, write_whole
+from band.plan.kernel import Kernel
+from band.plan.table import PlanTable, Span
+from band.plan.task import SliceKey
+from band.runtime.backends.protocol import Backend, Pace
+from band.runtime.live import LiveModel
+from band.runtime.memory import MemoryAccount
+from band.runtime.profiling import Measured, measure, random_inputs
+from band.runtime.registration import Prepared, SpanKey
+from band.runtime.tensors import model_info
+from band.runtime.workforce import Post
+from band.units import format_bytes
+
+_NO_PACE: Final = Pace(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A model whose slices are loaded.
+
+    Attributes:
+        loads: bytes counted for each loaded span.
+        measured: execution times taken at registration, of processors that are not emulated.
+    """
+
+    prepared: Prepared
+    live: LiveModel
+    slices: Mapping[SliceKey, Slice]
+    loads: Mapping[SpanKey, int]
+    measured: tuple[Measured, ...]
+
+    @property
+    def table(self) -> PlanTable:
+        """Return the plan table in force."""
+        return self.prepared.table
+
+
+class SliceRefusal(Exception):  # noqa: N818 - no error: it leads to another plan
+    """A slice did not load or run on a processor."""
+
+    def __init__(self, span: Span, reason: str) -> None:
+        super().__init__(reason)
+        self.span = span
+        self.reason = reason
+
+
+class Loading:
+    """One attempt to load what a prepared model needs."""
+
+    def __init__(
+        self,
+        posts: Mapping[int, Post],
+        account: MemoryAccount,
+        prepared: Prepared,
+    ) -> None:
+        self._posts = posts
+        self._account = account
+        self._prepared = prepared
+        self._graph = prepared.model.graph
+        self._name = prepared.table.model
+        self._spans = {(s.first, s.last, s.processor): s for s in prepared.table.spans}
+        self._slices: dict[SliceKey, Slice] = {}
+        self._loads: dict[SpanKey, int] = {}
+        self._measured: list[Measured] = []
+
+    def run(self, known: Collection[SpanKey], runs: int) -> Registered:
+        """Load everything, and run each slice: to measure it, or at least to warm it up.
+
+        Args:
+            known: spans whose measured cost is in the table already.
+            runs: for the others, on processors that are not emulated.
+        """
+        prepared = self._prepared
+        words = {self._posts[key[2]].info.word for key in prepared.loads}
+        info = model_info(self._graph, self._name, next((w for w in sorted(words) if w), ""))
+        costs: dict[SpanKey, int] = {}
+        for key in prepared.loads:
+            span = self._spans[key]
+            if not self._load(key, span):
+                continue
+            emulated = self._posts[span.processor].worker.processor.emulated
+            cost_us = self._try(span, 0 if emulated or key in known else runs)
+            if cost_us:
+                costs[key] = cost_us
+        table = prepared.table.with_costs(costs, prepared.table.version)
+        return Registered(
+            prepared=replace(prepared, table=table, loads=tuple(self._loads)),
+            live=LiveModel(
+                info,
+                self._graph,
+                [unit.ops for unit in prepared.partition.units],
+                {(span.units, span.processor): span.cost_us for span in table.spans},
+            ),
+            slices=self._slices,
+            loads=self._loads,
+            measured=tuple(self._measured),
+        )
+
+    def undo(self) -> None:
+        """Unload what was loaded."""
+        for key in tuple(self._loads):
+            self._unload(key)
+
+    def _load(self, key: SpanKey, span: Span) -> bool:
+        """Load one slice; return False if it turns out too large and others will do."""
+        worker = self._posts[span.processor].worker
+        slice_key = SliceKey(self._name, span.units)
+        part = self._slices.get(slice_key)
+        if part is None:
+            part = self._slices[slice_key] = self._write(span)
+        self._account.force(span.load_bytes)
+        self._loads[key] = span.load_bytes
+        try:
+            size = max(span.load_bytes, worker.load(slice_key, part).result())
+        except BandError as error:
+            raise SliceRefusal(span, error.message) from error
+        self._account.force(size - span.load_bytes)
+        self._loads[key] = size
+        if self._account.free_bytes >= 0:
+            return True
+        self._unload(key)
+        if not Kernel(self._prepared.table.restricted(self._loads)).k_best(1):
+            raise BandError(
+                ErrorCode.OUT_OF_MEMORY,
+                f"model {self._name!r} does not fit: the slice of units {span.first} to "
+                f"{span.last} takes {format_bytes(size)}, and "
+                f"{format_bytes(max(0, self._account.free_bytes))} of the memory budget are free",
+                model=self._name,
+                needed_bytes=size,
+                free_bytes=self._account.free_bytes,
+            )
+        return False
+
+    def _unload(self, key: SpanKey) -> None:
+        worker = self._posts[key[2]].worker
+        worker.unload(SliceKey(self._name, self._spans[key].units))
+        self._account.release(self._loads.pop(key))
+
+    def _write(self, span: Span) -> Slice:
+        model = self._prepared.model
+        if span.units == self._prepared.table.all_units:
+            return write_whole(model)
+        return write_slice(model, ops_of(self._prepared, span))
+
+    def _try(self, span: Span, runs: int) -> int | None:
+        """Run a slice; return its mean execution time, None if it was only warmed up."""
+        worker, info, _ = self._posts[span.processor]
+        key = SliceKey(self._name, span.units)
+        part = self._slices[key]
+        inputs = random_inputs(self._graph, part)
+
+        def chore(backend: Backend) -> tuple[int, int]:
+            return measure(backend, worker.handle(key), inputs, runs=runs, pace=_NO_PACE)
+
+        try:
+            mean_us, p95_us = worker.call(chore).result()
+        except BandError as error:
+            raise SliceRefusal(span, error.message) from error
+        if _has_state(self._graph):
+            worker.reload(key).result()
+        if not runs:
+            return None
+        self._measured.append(
+            Measured(
+                model=self._graph.name,
+                sha256=self._graph.sha256,
+                ops=part.ops,
+                processor=worker.processor.name,
+                runtime=info.runtime,
+                runtime_version=info.runtime_version,
+                word=info.word,
+                runs=runs,
+                mean_us=mean_us,
+                p95_us=p95_us,
+            )
+        )
+        return mean_us
+
+
+def ops_of(prepared: Prepared, span: Span) -> tuple[int, ...]:
+    """Return the compute ops of a span, ascending."""
+    weight = set(prepared.model.graph.weight_ops)
+    units = prepared.partition.units[span.first : span.last + 1]
+    return tuple(sorted(op for unit in units for op in unit.ops if op not in weight))
+
+
+def _has_state(graph: Graph) -> bool:
+    return any(t.variable for t in graph.tensors) or any(op.resources for op in graph.ops)

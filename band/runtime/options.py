@@ -1,0 +1,30 @@
+"""Settings of an engine."""
+
+from dataclasses import dataclass, field
+
+from band.runtime.profiling import Profile
+from band.runtime.registration import AnalysisOptions
+from band.scheduler.options import CoreOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Settings of an engine, all with defaults.
+
+    Attributes:
+        analysis: how models are cut.
+        core: priorities, window, queue limit.
+        profile: measured costs; what is in it is not measured again.
+        profile_runs: how often each slice is run at registration to measure it, on processors
+            that are not emulated.
+        policy_budget_us: processor time that the policy may take for one event, twice in a row,
+            before it is replaced; None for no limit.
+        seed: of the noise of emulated processors.
+    """
+
+    analysis: AnalysisOptions = field(default_factory=AnalysisOptions)
+    core: CoreOptions = field(default_factory=CoreOptions)
+    profile: Profile | None = None
+    profile_runs: int = 3
+    policy_budget_us: int | None = 50_000
+    seed: int = 0

@@ -1,0 +1,186 @@
+"""Measured costs: how they are taken, kept in a file, and put in place of estimates.
+
+A measurement holds for one exact file, processor and runtime. The ops of a subgraph identify it,
+so a profile stays valid when the analysis cuts the model differently.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from band.analysis.partition import Partition
+from band.device.profile import Device
+from band.errors import BandError, ErrorCode
+from band.model.graph import Graph
+from band.model.slice import Slice
+from band.plan.table import PlanTable
+from band.runtime.backends.protocol import Array, Backend, Pace
+
+_PERCENTILE: Final = 95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The execution time of one subgraph on one processor, in device time.
+
+    Attributes:
+        sha256: of the model file.
+        ops: compute ops of the subgraph, ascending.
+        word: "emulated" or "software" if the figure must carry that word, else "".
+        runs: how many runs it was taken from.
+    """
+
+    model: str
+    sha256: str
+    ops: tuple[int, ...]
+    processor: str
+    runtime: str
+    runtime_version: str
+    word: str
+    runs: int
+    mean_us: int
+    p95_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The measurements of one device.
+
+    Attributes:
+        device, device_version: which device they were taken on.
+    """
+
+    device: str
+    device_version: str
+    measured: tuple[Measured, ...]
+
+    def costs(
+        self, graph: Graph, device: Device, partition: Partition, table: PlanTable
+    ) -> dict[tuple[int, int, int], int]:
+        """Return (first unit, last unit, processor) -> mean_us for the spans that were measured.
+
+        Raises:
+            BandError: INVALID_CONFIG if it was taken on another device or with another runtime.
+        """
+        if self.device != device.name:
+            raise _invalid(
+                f"the profile was measured on device {self.device!r}, not on {device.name!r}; "
+                "measure it again with band profile"
+            )
+        known = {(m.processor, m.ops): m for m in self.measured if m.sha256 == graph.sha256}
+        weight = set(graph.weight_ops)
+        found: dict[tuple[int, int, int], int] = {}
+        for span in table.spans:
+            processor = device.processors[span.processor]
+            units = partition.units[span.first : span.last + 1]
+            ops = tuple(sorted(op for unit in units for op in unit.ops if op not in weight))
+            entry = known.get((processor.name, ops))
+            if entry is None:
+                continue
+            if entry.runtime != processor.runtime:
+                raise _invalid(
+                    f"the profile was measured with {entry.runtime} on processor "
+                    f"{processor.name!r}, which runs {processor.runtime} now; measure it again "
+                    "with band profile"
+                )
+            found[span.first, span.last, span.processor] = entry.mean_us
+        return found
+
+    def write(self, path: Path) -> None:
+        """Write the profile as JSON."""
+        written = _File(
+            device=self.device, device_version=self.device_version, measured=self.measured
+        )
+        path.write_text(json.dumps(asdict(written), indent=2) + "\n", encoding="utf-8")
+
+
+def read_profile(path: Path) -> Profile:
+    """Read what :meth:`Profile.write` wrote.
+
+    Raises:
+        BandError: NOT_FOUND, or INVALID_CONFIG if it is no profile.
+    """
+    try:
+        written = TypeAdapter(_File).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BandError(ErrorCode.NOT_FOUND, f"there is no profile {path}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _invalid(
+            f"{path} is no profile of this version of band ({where}: {first['msg']}); make it "
+            "with band profile"
+        ) from error
+    except OSError as error:
+        raise _invalid(f"{path} cannot be read: {error.strerror}") from error
+    return Profile(
+        device=written.device, device_version=written.device_version, measured=written.measured
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File(Profile):
+    """A profile as it is written."""
+
+    format: Literal["band-profile"] = "band-profile"
+    format_version: Literal[1] = 1
+
+
+def _invalid(message: str) -> BandError:
+    return BandError(ErrorCode.INVALID_CONFIG, message)
+
+
+def random_inputs(graph: Graph, part: Slice, seed: int = 0) -> dict[int, Array]:
+    """Return inputs for a slice, the same for the same seed.
+
+    Floating point values lie in [0, 1); bytes cover their range. Wider integers are 0, because
+    they may be indices.
+    """
+    rng = np.random.default_rng(seed)
+    inputs: dict[int, Array] = {}
+    for index in part.inputs:
+        tensor = graph.tensors[index]
+        shape, dtype = tensor.shape or (), np.dtype(tensor.dtype)
+        if dtype.kind == "f":
+            inputs[index] = rng.random(shape, dtype=np.float32).astype(dtype)
+        elif dtype.itemsize == 1 and dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            inputs[index] = rng.integers(
+                limits.min, limits.max, size=shape, dtype=dtype, endpoint=True
+            )
+        else:
+            inputs[index] = np.zeros(shape, dtype)
+    return inputs
+
+
+def measure(
+    backend: Backend, handle: int, inputs: Mapping[int, Array], *, runs: int, pace: Pace
+) -> tuple[int, int]:
+    """Run a loaded slice once to warm it up and then ``runs`` times, in the backend's thread.
+
+    Returns:
+        Mean and 95th percentile of the execution time in microseconds, at least 1.
+
+    Raises:
+        BandError: BACKEND_FAILED if the slice does not run.
+    """
+    times = []
+    for run in range(runs + 1):
+        result = backend.run(handle, inputs, pace, _new_array)
+        if run:
+            times.append(result.run_us)
+    if not times:
+        return 1, 1
+    return max(1, round(float(np.mean(times)))), max(
+        1, round(float(np.percentile(times, _PERCENTILE)))
+    )
+
+
+def _new_array(tensor: int, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
+    del tensor
+    return np.empty(shape, dtype)

@@ -1,0 +1,113 @@
+"""Puts models on workers: plans, loads, measures; plans again around what does not load."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from band.device.profile import Device
+from band.errors import BandError, ErrorCode
+from band.model.graph import Graph
+from band.model.model import Model
+from band.plan.task import SliceKey, units_mask
+from band.runtime.backends.protocol import WorkerLostError
+from band.runtime.loading import Loading, Registered, SliceRefusal, ops_of
+from band.runtime.memory import MemoryAccount
+from band.runtime.options import EngineOptions
+from band.runtime.refusals import with_refused
+from band.runtime.registration import SpanKey, prepare
+from band.runtime.workforce import Post
+
+_ROUNDS: Final = 16
+
+
+class Registrar:
+    """Loads and unloads models. One registration at a time; the caller sees to that.
+
+    Args:
+        device: its available processors have a worker each.
+        posts: the workers, by processor.
+        account: memory for slices is counted here.
+        options: how models are cut and measured.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        posts: Mapping[int, Post],
+        account: MemoryAccount,
+        options: EngineOptions,
+    ) -> None:
+        self._device = device
+        self._posts = posts
+        self._account = account
+        self._options = options.analysis
+        self._profile = options.profile
+        self._runs = options.profile_runs
+
+    def add(self, model: Model, name: str, version: int) -> Registered:
+        """Prepare a model, load its slices and measure them.
+
+        What fails to load is refused to its processor, with the reason, and the model is planned
+        again without it.
+
+        Raises:
+            BandError: what ``prepare`` raises; BACKEND_FAILED if slices keep failing;
+                WORKER_DOWN if a processor went down meanwhile.
+        """
+        refused: dict[int, dict[int, str]] = self._probe(model.graph)
+        for _ in range(_ROUNDS):
+            prepared = prepare(
+                model,
+                with_refused(self._device, model.graph, refused),
+                name=name,
+                options=self._options,
+                shapes=self._shapes,
+                profile=self._profile,
+                free_bytes=self._account.free_bytes,
+                version=version,
+            )
+            known: Collection[SpanKey] = ()
+            if self._profile is not None:
+                known = self._profile.costs(
+                    model.graph, self._device, prepared.partition, prepared.table
+                )
+            loading = Loading(self._posts, self._account, prepared)
+            try:
+                return loading.run(known, self._runs)
+            except SliceRefusal as refusal:
+                loading.undo()
+                ops = ops_of(prepared, refusal.span)
+                reasons = refused.setdefault(refusal.span.processor, {})
+                reasons.update(dict.fromkeys(ops, refusal.reason))
+                last = refusal
+            except WorkerLostError as error:
+                loading.undo()
+                raise BandError(
+                    ErrorCode.WORKER_DOWN, f"model {name!r} cannot be loaded now: {error}"
+                ) from error
+            except BaseException:
+                loading.undo()
+                raise
+        raise BandError(
+            ErrorCode.BACKEND_FAILED,
+            f"model {name!r} does not load: after {_ROUNDS} attempts slices still fail; the last "
+            f"on {self._device.processors[last.span.processor].name}: {last.reason}",
+            model=name,
+        )
+
+    def remove(self, registered: Registered) -> None:
+        """Unload a model's slices and release their memory, after the tasks that use them."""
+        for (first, last, processor), size in registered.loads.items():
+            worker = self._posts[processor].worker
+            key = SliceKey(registered.live.name, units_mask(first, last))
+            worker.unload(key).result()
+            self._account.release(size)
+
+    def _probe(self, graph: Graph) -> dict[int, dict[int, str]]:
+        return {
+            processor: {u.op: u.reason for u in post.worker.call(lambda b: b.probe(graph)).result()}
+            for processor, post in self._posts.items()
+        }
+
+    def _shapes(self, model: Model) -> Mapping[int, tuple[int, ...]]:
+        worker = next(iter(self._posts.values())).worker
+        return worker.call(lambda backend: backend.shapes(model.content)).result()

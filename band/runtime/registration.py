@@ -1,0 +1,173 @@
+"""From a model and a device to a plan table and the slices to load: the one chain for it.
+
+Read, shapes, analysis, costs, table. Command line, replay, engine and daemon all call it. A model
+with static shapes needs no interpreter.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from band.analysis.analyze import analyze
+from band.analysis.partition import Mode, Partition, Preparation
+from band.device.profile import Device
+from band.errors import BandError, ErrorCode
+from band.model.graph import missing_shapes
+from band.model.model import Model, with_shapes
+from band.plan.build import build_table
+from band.plan.kernel import Kernel
+from band.plan.table import PlanTable, Span
+from band.runtime.profiling import Profile
+from band.scheduler.events import ModelAdded
+from band.units import format_bytes
+
+SpanKey = tuple[int, int, int]
+"""(first unit, last unit, processor)."""
+
+Shapes = Callable[[Model], Mapping[int, tuple[int, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisOptions:
+    """How models are cut.
+
+    Attributes:
+        minimum_subgraph_size: None for the default of the mode.
+        plans: of how many best plans the parts are loaded, besides whole models.
+    """
+
+    mode: Mode = Mode.COST
+    preparation: Preparation = Preparation.MERGE_UNIT_SUBGRAPH
+    minimum_subgraph_size: int | None = None
+    plans: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A model ready to be loaded and scheduled.
+
+    Attributes:
+        model: with all static shapes filled in.
+        loads: the spans to load, the most important first.
+    """
+
+    model: Model
+    partition: Partition
+    table: PlanTable
+    loads: tuple[SpanKey, ...]
+
+    @property
+    def added(self) -> ModelAdded:
+        """Return the event that registers it with everything loaded."""
+        return ModelAdded(self.table, self.loads)
+
+
+def prepare(
+    model: Model,
+    device: Device,
+    *,
+    name: str | None = None,
+    options: AnalysisOptions | None = None,
+    shapes: Shapes | None = None,
+    profile: Profile | None = None,
+    free_bytes: int | None = None,
+    version: int = 1,
+) -> Prepared:
+    """Return the plan table of a model on a device, and what to load.
+
+    Args:
+        model: as read.
+        device: its processors.
+        name: to register it by; the model's own if None.
+        options: of the analysis.
+        shapes: asks a runtime for the shapes of all tensors, if the file lacks some.
+        profile: measured costs; they replace the estimates.
+        free_bytes: memory for slices; the device's budget if None.
+        version: of the table.
+
+    Raises:
+        BandError: UNSUPPORTED_MODEL if some op runs nowhere or shapes are missing;
+            OUT_OF_MEMORY if no plan fits; what ``shapes`` raises.
+    """
+    options = options or AnalysisOptions()
+    name = name or model.graph.name
+    model = _shaped(model, device, shapes)
+    partition = analyze(
+        model.graph,
+        device,
+        mode=options.mode,
+        preparation=options.preparation,
+        minimum_subgraph_size=options.minimum_subgraph_size,
+    )
+    table = build_table(model.graph, device, partition, name=name, version=version)
+    if profile is not None:
+        costs = profile.costs(model.graph, device, partition, table)
+        table = table.with_costs(costs, version)
+    free_bytes = device.memory_budget_bytes if free_bytes is None else free_bytes
+    free_bytes -= max(partition.boundary_bytes, default=0)  # for the data of one job between tasks
+    loads = choose_loads(table, options.plans, free_bytes)
+    return Prepared(model=model, partition=partition, table=table, loads=loads)
+
+
+def _shaped(model: Model, device: Device, shapes: Shapes | None) -> Model:
+    missing = missing_shapes(model.graph)
+    if not missing:
+        return model
+    if shapes is None:
+        raise BandError(
+            ErrorCode.UNSUPPORTED_MODEL,
+            f"model {model.graph.name} has {len(missing)} tensors without a static shape (first: "
+            f"tensor {missing[0]}), and no runtime is at hand to ask",
+            model=model.graph.name,
+        )
+    try:
+        known = shapes(model)
+    except BandError:
+        analyze(model.graph, device)  # an op that runs nowhere is the better explanation
+        raise
+    return with_shapes(model, {t: known[t] for t in missing if t in known})
+
+
+def choose_loads(table: PlanTable, plans: int, free_bytes: int) -> tuple[SpanKey, ...]:
+    """Return what to load: one plan that fits, whole models, then parts of the k best plans.
+
+    Args:
+        table: all candidate spans.
+        plans: k.
+        free_bytes: memory that the slices may take together.
+
+    Raises:
+        BandError: OUT_OF_MEMORY if not even one plan fits.
+    """
+    best = [[step.span for step in plan.steps] for plan in Kernel(table).k_best(plans)]
+    last = table.unit_count - 1
+    whole = sorted(
+        ([s] for s in table.spans if (s.first, s.last) == (0, last)),
+        key=lambda spans: spans[0].cost_us,
+    )
+    chosen: dict[SpanKey, int] = {}
+    for spans in _first_that_fits(table, (*best, *whole), free_bytes), *whole, *best:
+        wanted = {(s.first, s.last, s.processor): s.load_bytes for s in spans}
+        more = sum(size for key, size in wanted.items() if key not in chosen)
+        if sum(chosen.values()) + more <= free_bytes:
+            chosen.update(wanted)
+    return tuple(chosen)
+
+
+def _first_that_fits(
+    table: PlanTable, candidates: Iterable[Sequence[Span]], free_bytes: int
+) -> Sequence[Span]:
+    smallest = None
+    for spans in candidates:
+        need = sum(s.load_bytes for s in spans)
+        if need <= free_bytes:
+            return spans
+        smallest = need if smallest is None else min(smallest, need)
+    raise BandError(
+        ErrorCode.OUT_OF_MEMORY,
+        f"model {table.model!r} needs at least {format_bytes(smallest)} for its slices, and "
+        f"{format_bytes(max(0, free_bytes))} of the memory budget are free; raise "
+        "memory_budget_mib of the device or unregister a model",
+        model=table.model,
+        needed_bytes=smallest,
+        free_bytes=free_bytes,
+    )

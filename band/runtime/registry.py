@@ -1,0 +1,98 @@
+"""The registered models of an engine."""
+
+import threading
+from collections.abc import Callable
+from itertools import count
+
+from band.errors import BandError, ErrorCode
+from band.model.model import Model
+from band.runtime.driver import Driver
+from band.runtime.loading import Registered
+from band.runtime.memory import BufferPool
+from band.runtime.registrar import Registrar
+from band.scheduler.events import ModelAdded, ModelRemoved
+
+
+class Registry:
+    """Adds and removes models, one at a time, while others are being served.
+
+    Args:
+        registrar: loads them.
+        driver: tells the core.
+        pool: gives back its spare buffers before a model is loaded.
+        check_open: raises if nothing new may come in.
+    """
+
+    def __init__(
+        self,
+        registrar: Registrar,
+        driver: Driver,
+        pool: BufferPool,
+        check_open: Callable[[], None],
+    ) -> None:
+        self._registrar = registrar
+        self._driver = driver
+        self._pool = pool
+        self._check_open = check_open
+        self._models: dict[str, Registered] = {}
+        self._versions = count(1)
+        self._turn = threading.Lock()
+
+    def add(self, model: Model, name: str) -> Registered:
+        """Load a model and make it known; the same file under the same name is known already.
+
+        Raises:
+            BandError: MODEL_EXISTS for another file of that name; what loading it raises.
+        """
+        with self._turn:
+            self._check_open()
+            known = self._models.get(name)
+            if known is None:
+                self._pool.trim()
+                known = self._registrar.add(model, name, next(self._versions))
+                self._driver.post(ModelAdded(known.table, known.prepared.loads))
+                self._models[name] = known
+            elif known.live.info.sha256 != model.graph.sha256:
+                raise BandError(
+                    ErrorCode.MODEL_EXISTS,
+                    f"another model is registered as {name!r}; unregister it or choose a name",
+                    model=name,
+                )
+            return known
+
+    def remove(self, name: str) -> None:
+        """Forget a model and free what it takes.
+
+        Raises:
+            BandError: UNKNOWN_MODEL.
+        """
+        with self._turn:
+            registered = self.get(name)
+            del self._models[name]
+            self._driver.post(ModelRemoved(name))
+            self._driver.ask(lambda core: core.status())  # from here on it starts no task
+            self._registrar.remove(registered)
+            self._pool.trim()
+
+    def get(self, name: str) -> Registered:
+        """Return one model.
+
+        Raises:
+            BandError: UNKNOWN_MODEL.
+        """
+        registered = self._models.get(name)
+        if registered is None:
+            names = ", ".join(sorted(self._models)) or "none"
+            raise BandError(
+                ErrorCode.UNKNOWN_MODEL,
+                f"Request for unknown model: {name!r} is not found; registered: {names}",
+                model=name,
+            )
+        return registered
+
+    def all(self) -> tuple[Registered, ...]:
+        """Return all models in the order of their registration."""
+        return tuple(self._models.values())
+
+    def __repr__(self) -> str:
+        return f"<Registry {', '.join(self._models) or 'empty'}>"

@@ -1,0 +1,285 @@
+"""A worker: the thread that owns one processor's backend and is the only one to call it.
+
+It runs one task at a time. Whatever else the backend must do (load, profile, unload) is a chore:
+chores wait for tasks, never the other way round.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Final, NamedTuple, TypeVar
+
+from band.device.profile import Processor
+from band.errors import BandError, ErrorCode
+from band.model.slice import Slice
+from band.plan.task import SliceKey
+from band.runtime.backends.protocol import (
+    Allocate,
+    Array,
+    Backend,
+    BackendContext,
+    BackendInfo,
+    Pace,
+    RunResult,
+    WorkerLostError,
+)
+from band.runtime.discovery import open_backend
+
+T = TypeVar("T")
+
+_FIRST_PROBE_S: Final = 0.05
+_LAST_PROBE_S: Final = 5.0
+
+
+class Order(NamedTuple):
+    """One task for a worker, with everything it needs."""
+
+    task: int
+    slice: SliceKey
+    inputs: Mapping[int, Array]
+    pace: Pace
+    allocate: Allocate
+
+
+class Done(NamedTuple):
+    """A worker finished a task."""
+
+    task: int
+    result: RunResult
+
+
+class Failed(NamedTuple):
+    """A worker could not finish a task."""
+
+    task: int
+    reason: str
+
+
+class Down(NamedTuple):
+    """A worker lost its processor, and the task that ran on it, if any."""
+
+    processor: int
+    reason: str
+
+
+class Up(NamedTuple):
+    """A worker that was down can run tasks again, with all its slices loaded."""
+
+    processor: int
+
+
+Report = Done | Failed | Down | Up
+
+
+class _Loaded(NamedTuple):
+    handle: int
+    slice: Slice
+
+
+class Worker:
+    """The thread of one processor.
+
+    Args:
+        processor: which.
+        context: for the backend.
+        report: takes what happens to tasks and to the processor; called from the thread.
+
+    Attributes:
+        loads_during_requests: slices that the backend loaded inside a task; 0 if all is well.
+    """
+
+    def __init__(
+        self, processor: Processor, context: BackendContext, report: Callable[[Report], None]
+    ) -> None:
+        self.processor = processor
+        self.loads_during_requests = 0
+        self._context = context
+        self._report = report
+        self._backend: Backend | None = None
+        self._slices: dict[SliceKey, _Loaded] = {}
+        self._orders: deque[Order] = deque()
+        self._chores: deque[Callable[[], None]] = deque()
+        self._wake: SimpleQueue[bool] = SimpleQueue()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(
+            target=self._main, name=f"band-worker-{processor.name}", daemon=True
+        )
+
+    def start(self) -> BackendInfo:
+        """Start the thread and open the backend in it.
+
+        Raises:
+            BandError: the backend cannot be used on this machine.
+        """
+        self._thread.start()
+        return self._do(self._open).result()
+
+    def run(self, order: Order) -> None:
+        """Run a task next; its end is reported."""
+        self._orders.append(order)
+        self._wake.put(True)
+
+    def forget_orders(self) -> None:
+        """Drop the tasks that it has not begun: the scheduler counts them as lost."""
+        self._orders.clear()
+
+    def call(self, chore: Callable[[Backend], T]) -> "Future[T]":
+        """Call the backend from its thread, between tasks."""
+        return self._do(lambda: chore(self._ready()))
+
+    def load(self, key: SliceKey, part: Slice) -> "Future[int]":
+        """Load a slice; the result is the bytes it takes."""
+
+        def chore() -> int:
+            loaded = self._ready().load(part.content, part.inputs, part.outputs)
+            self._slices[key] = _Loaded(loaded.handle, part)
+            return loaded.load_bytes
+
+        return self._do(chore)
+
+    def unload(self, key: SliceKey) -> "Future[None]":
+        """Free a slice; nothing happens if it is not loaded."""
+
+        def chore() -> None:
+            loaded = self._slices.pop(key, None)
+            if loaded is not None and self._backend is not None:
+                self._backend.unload(loaded.handle)
+
+        return self._do(chore)
+
+    def reload(self, key: SliceKey) -> "Future[None]":
+        """Load a slice anew, with its state as at the start."""
+        return self._do(lambda: self._reload(key))
+
+    def handle(self, key: SliceKey) -> int:
+        """Return the backend's handle of a loaded slice; for chores."""
+        return self._slices[key].handle
+
+    def close(self) -> None:
+        """End the thread after what it is doing, and free everything. May be called again."""
+        self._closing.set()
+        self._wake.put(False)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _do(self, chore: Callable[[], T]) -> "Future[T]":
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(chore())
+            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+                future.set_exception(error)
+
+        self._chores.append(run)
+        self._wake.put(True)
+        return future
+
+    def _main(self) -> None:
+        # One token for each item put; forgotten orders leave tokens without one.
+        while self._wake.get():
+            if self._orders:
+                self._run(self._orders.popleft())
+            elif self._chores:
+                self._chores.popleft()()
+        for chore in self._chores:
+            chore()
+        if self._backend is not None:
+            self._backend.close()
+
+    def _open(self) -> BackendInfo:
+        self._backend = open_backend(self.processor, self._context)
+        return self._backend.info()
+
+    def _ready(self) -> Backend:
+        if self._backend is None or self._closing.is_set():
+            raise WorkerLostError(f"processor {self.processor.name!r} is down")
+        return self._backend
+
+    def _run(self, order: Order) -> None:
+        try:
+            result = self._run_slice(order)
+        except BandError as error:
+            self._report(Failed(order.task, error.message))
+            if error.code is ErrorCode.BACKEND_FAILED:
+                self._recover(lambda: self._reload(order.slice))
+        except WorkerLostError as error:
+            self._lose(str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a defect of a backend must not end the worker
+            # The job fails instead of running elsewhere: it may be what breaks the backend.
+            reason = f"{type(error).__name__}: {error}"
+            self._report(Failed(order.task, f"processor {self.processor.name!r}: {reason}"))
+            self._lose(reason)
+        else:
+            self._report(Done(order.task, result))
+
+    def _run_slice(self, order: Order) -> RunResult:
+        backend, loaded = self._ready(), self._slices.get(order.slice)
+        if loaded is None:
+            raise BandError(
+                ErrorCode.INTERNAL,
+                f"units {order.slice.units:b} of {order.slice.model!r} are not loaded on "
+                f"{self.processor.name!r}",
+            )
+        loads = backend.loads
+        try:
+            return backend.run(loaded.handle, order.inputs, order.pace, order.allocate)
+        finally:
+            self.loads_during_requests += backend.loads - loads
+
+    def _reload(self, key: SliceKey) -> None:
+        """Give a slice a new interpreter; a failed run may have left the old one in any state."""
+        backend, loaded = self._ready(), self._slices.get(key)
+        if loaded is None:
+            return
+        backend.unload(loaded.handle)
+        part = loaded.slice
+        handle = backend.load(part.content, part.inputs, part.outputs).handle
+        self._slices[key] = _Loaded(handle, part)
+
+    def _recover(self, repair: Callable[[], None]) -> None:
+        try:
+            repair()
+        except Exception as error:  # noqa: BLE001 - see _run
+            self._lose(f"{type(error).__name__}: {error}")
+
+    def _lose(self, reason: str) -> None:
+        """Report the processor as down, and make the backend anew until that works."""
+        self._report(Down(self.processor.index, reason))
+        wait_s = _FIRST_PROBE_S
+        while not self._closing.wait(wait_s):
+            try:
+                self._close_backend()
+                self._open()
+                for key in self._slices:
+                    self._load_kept(key)
+            except Exception:  # noqa: BLE001 - down until a probe succeeds
+                self._close_backend()
+                wait_s = min(2 * wait_s, _LAST_PROBE_S)
+            else:
+                self._report(Up(self.processor.index))
+                return
+
+    def _load_kept(self, key: SliceKey) -> None:
+        part = self._slices[key].slice
+        loaded = self._ready().load(part.content, part.inputs, part.outputs)
+        self._slices[key] = _Loaded(loaded.handle, part)
+
+    def _close_backend(self) -> None:
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            try:
+                backend.close()
+            except Exception:  # noqa: BLE001 - it is being thrown away
+                return
+
+    def __repr__(self) -> str:
+        state = "down" if self._backend is None else f"{len(self._slices)} slices"
+        return f"<Worker {self.processor.name} {state}>"
+
+
+__all__ = ["Done", "Down", "Failed", "Order", "Report", "Up", "Worker"]

@@ -13,9 +13,10 @@ from band.testing.chains import fallback, filled, first_difference, plans
 from band.testing.data import NO_DATA, data_dir, real_models
 
 # No runtime has a kernel for their custom ops, so there is no whole model to compare with.
+# Value: parts without and with custom ops, when cut around these.
 CUSTOM_OPS = {
-    "face_landmark_with_attention": 4,
-    "posenet_075_481_641_decoder": 1,
+    "face_landmark_with_attention": (3, 2),
+    "posenet_075_481_641_decoder": (1, 1),
 }
 # A second or less each; fp16 weights, skip tensors, resource variables. The rest is slow.
 FAST = ("hand_landmark_full", "face_detection_short_range", "mww_alexa")
@@ -67,17 +68,18 @@ def test_the_folder_holds_enough_models_to_say_so() -> None:
 @pytest.mark.parametrize("name", CUSTOM_OPS)
 def test_all_parts_without_custom_ops_load_and_run(name: str) -> None:
     model = read_model(real_model(name))
-    refused = []
+    ran = refused = 0
     for part in custom_and_plain_parts(model.graph):
         interpreter = litert(write_slice(model, part).content)
         if any(model.graph.ops[op].type.startswith("CUSTOM:") for op in part):
             with pytest.raises(RuntimeError, match="unresolved custom op"):
                 interpreter.allocate_tensors()
-            refused.append(part)
-        elif all(model.graph.tensors[t].shape for op in part for t in model.graph.ops[op].outputs):
+            refused += 1
+        else:
             interpreter.allocate_tensors()
             interpreter.invoke()
-    assert len(refused) == CUSTOM_OPS[name]
+            ran += 1
+    assert (ran, refused) == CUSTOM_OPS[name]
 
 
 def custom_and_plain_parts(graph: Graph) -> list[tuple[int, ...]]:

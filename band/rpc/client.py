@@ -6,7 +6,7 @@ Safe to use from many threads. Arrays in replies are read-only views of the rece
 import json
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypedDict, Unpack
+from typing import Any, Final, NamedTuple, Self, Unpack
 
 import grpc
 from google.protobuf.message import Message
@@ -17,10 +17,10 @@ from band.rpc.address import parse_address
 from band.rpc.datatypes import Array, dtype_name
 from band.rpc.metadata import TIME_SCALE_EXTENSION
 from band.rpc.methods import BAND, INFERENCE, stub
-from band.rpc.parameters import RequestParameters
 from band.rpc.reply import InferReply, ReplyFuture, read_response, write_request
 from band.rpc.status import error_of
 from band.rpc.watch import Watch
+from band.runtime.requests import RequestParameters
 from band.units import BYTES_PER_MIB
 from band.v1 import band_pb2
 
@@ -58,28 +58,14 @@ class ModelMetadata(NamedTuple):
     outputs: tuple[TensorMetadata, ...]
 
 
-class InferOptions(TypedDict, total=False):
-    """What a request may say beside its inputs; times are the daemon's device time.
+class InferOptions(RequestParameters, total=False):
+    """How a request may be asked for: the engine's parameters, and what only travels.
 
     Attributes:
-        priority: 1 is highest, 0 the daemon's default.
-        slo_us: the deadline from arrival; a late reply is still a reply.
-        deadline_us: the deadline as a time of the daemon's clock, instead of ``slo_us``.
-        timeout_us: not started so long after arrival, the request is dropped.
-        processor: name of the processor it must run on.
-        stream, frame, parents: its place in a trace, for the daemon's records.
         outputs: names of the outputs wanted; all if empty.
-        request_id: the app's own name of the request; tritonclient's ``request_id``.
+        request_id: the app's own name for the request.
     """
 
-    priority: int
-    slo_us: int | None
-    deadline_us: int | None
-    timeout_us: int | None
-    processor: str | None
-    stream: str
-    frame: int | None
-    parents: tuple[int, ...]
     outputs: Iterable[str]
     request_id: str
 
@@ -237,12 +223,14 @@ class Client:
 def _request(
     model: str, inputs: Mapping[str, Array], options: InferOptions
 ) -> tuple[wire.ModelInferRequest, RequestParameters]:
-    parameters: dict[str, Any] = dict(options)
-    outputs = parameters.pop("outputs", ())
-    request_id = parameters.pop("request_id", "")
-    sent = RequestParameters(**parameters)
-    request = write_request(model, inputs, outputs=outputs, request_id=request_id, parameters=sent)
-    return request, sent
+    request = write_request(
+        model,
+        inputs,
+        outputs=options.get("outputs", ()),
+        request_id=options.get("request_id", ""),
+        parameters=options,
+    )
+    return request, options
 
 
 def _tensors(

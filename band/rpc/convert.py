@@ -18,9 +18,10 @@ from band.rpc.datatypes import (
     to_bytes,
 )
 from band.rpc.metadata import MODEL_VERSION
-from band.rpc.parameters import RequestParameters, read_parameters, refuse_unsupported
+from band.rpc.parameters import read_parameters, refuse_unsupported
 from band.rpc.records import task_fields
 from band.runtime.futures import InferResult
+from band.runtime.requests import RequestParameters
 from band.runtime.tensors import ModelInfo, TensorInfo
 
 

@@ -5,11 +5,11 @@ refused, because a misspelt deadline would otherwise be no deadline.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from band.config.suggestion import suggestion
 from band.errors import BandError, ErrorCode
+from band.runtime.requests import RequestParameters
 
 # 0 is the default and 1 the highest; the bound only catches numbers that are no class at all.
 MAX_PRIORITY: Final = 2**31 - 1
@@ -32,29 +32,6 @@ _REFUSED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestParameters:
-    """What a request says beside its tensors. Times are device time.
-
-    Attributes:
-        priority: 1 is highest, 0 the daemon's default.
-        slo_us: the deadline, from arrival.
-        deadline_us: the deadline as a time of the daemon's clock (a child has its frame's).
-        timeout_us: not started so long after arrival, the request is dropped.
-        processor: name of the processor it must run on.
-        stream, frame, parents: its place in a trace; parents by ``band_request``.
-    """
-
-    priority: int = 0
-    slo_us: int | None = None
-    deadline_us: int | None = None
-    timeout_us: int | None = None
-    processor: str | None = None
-    stream: str = ""
-    frame: int | None = None
-    parents: tuple[int, ...] = ()
-
-
 def read_parameters(parameters: Mapping[str, Any]) -> RequestParameters:
     """Return the parameters of a ModelInferRequest.
 
@@ -67,18 +44,18 @@ def read_parameters(parameters: Mapping[str, Any]) -> RequestParameters:
         if key.startswith("band_") and key not in _OURS:
             hint = suggestion(key, _OURS, noun="parameters of band")
             raise BandError(ErrorCode.INVALID_REQUEST, f"unknown parameter {key!r}; {hint}")
-    timeout_us = _integer(parameters, "timeout", MAX_DURATION_US)
-    read = RequestParameters(
-        priority=_integer(parameters, "priority", MAX_PRIORITY) or 0,
-        slo_us=_integer(parameters, "band_slo_us", MAX_DURATION_US, lowest=1),
-        deadline_us=_integer(parameters, "band_deadline_us", MAX_INT64),
-        timeout_us=timeout_us or None,  # 0 means none, as in Triton
-        processor=_string(parameters, "band_processor") or None,
-        stream=_string(parameters, "band_stream"),
-        frame=_integer(parameters, "band_frame", MAX_INT64),
-        parents=_parents(_string(parameters, "band_parents")),
-    )
-    if read.slo_us is not None and read.deadline_us is not None:
+    read: RequestParameters = {
+        "priority": _integer(parameters, "priority", MAX_PRIORITY) or 0,
+        "slo_us": _integer(parameters, "band_slo_us", MAX_DURATION_US, lowest=1),
+        "deadline_us": _integer(parameters, "band_deadline_us", MAX_INT64),
+        # 0 means none, as in Triton
+        "timeout_us": _integer(parameters, "timeout", MAX_DURATION_US) or None,
+        "processor": _string(parameters, "band_processor") or None,
+        "stream": _string(parameters, "band_stream"),
+        "frame": _integer(parameters, "band_frame", MAX_INT64),
+        "parents": _parents(_string(parameters, "band_parents")),
+    }
+    if read["slo_us"] is not None and read["deadline_us"] is not None:
         raise BandError(
             ErrorCode.INVALID_REQUEST,
             "a request has one deadline; give band_slo_us or band_deadline_us, not both",
@@ -100,16 +77,16 @@ def refuse_unsupported(parameters: Mapping[str, Any]) -> None:
 def write_parameters(target: Any, values: RequestParameters) -> None:
     """Fill the parameters of a ModelInferRequest; the inverse of ``read_parameters``."""
     integers = {
-        "priority": values.priority or None,
-        "timeout": values.timeout_us,
-        "band_slo_us": values.slo_us,
-        "band_deadline_us": values.deadline_us,
-        "band_frame": values.frame,
+        "priority": values.get("priority") or None,
+        "timeout": values.get("timeout_us"),
+        "band_slo_us": values.get("slo_us"),
+        "band_deadline_us": values.get("deadline_us"),
+        "band_frame": values.get("frame"),
     }
     strings = {
-        "band_processor": values.processor,
-        "band_stream": values.stream,
-        "band_parents": ",".join(map(str, values.parents)),
+        "band_processor": values.get("processor"),
+        "band_stream": values.get("stream"),
+        "band_parents": ",".join(map(str, values.get("parents", ()))),
     }
     for key, number in integers.items():
         if number is not None:

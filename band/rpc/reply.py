@@ -12,8 +12,9 @@ from band.errors import BandError, ErrorCode
 from band.metrics.records import RequestRecord, TaskRecord
 from band.rpc import wire
 from band.rpc.datatypes import Array, datatype_name, from_bytes, to_bytes
-from band.rpc.parameters import RequestParameters, plain, write_parameters
+from band.rpc.parameters import plain, write_parameters
 from band.rpc.records import task_from_fields
+from band.runtime.requests import RequestParameters
 
 
 class InferReply(NamedTuple):
@@ -141,9 +142,9 @@ def _completed(
     return RequestRecord(
         request=values["band_request"],
         model=model,
-        stream=sent.stream,
-        frame=sent.frame,
-        parents=sent.parents,
+        stream=sent.get("stream", ""),
+        frame=sent.get("frame"),
+        parents=tuple(sent.get("parents", ())),
         priority=values["band_priority"],
         arrived_us=values["band_arrived_us"],
         deadline_us=values.get("band_deadline_us"),

@@ -251,7 +251,6 @@ class Plan(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
-    TABLE_VERSION_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
     SPANS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
@@ -259,13 +258,13 @@ class Plan(_message.Message):
     REFUSALS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     device: _builtins.str
-    table_version: _builtins.int
-    """Rises whenever a measured cost replaces an expected one."""
     predicted_us: _builtins.int
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]: ...
     @_builtins.property
-    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]: ...
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """Costs are those of the registration; the scheduler follows what it measures from there."""
+
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
         """The plan that finishes first on the idle device; empty if none can run."""
@@ -277,7 +276,6 @@ class Plan(_message.Message):
         *,
         model: _builtins.str = ...,
         device: _builtins.str = ...,
-        table_version: _builtins.int = ...,
         units: _abc.Iterable[Global___Unit] | None = ...,
         spans: _abc.Iterable[Global___Span] | None = ...,
         steps: _abc.Iterable[Global___Step] | None = ...,
@@ -286,7 +284,7 @@ class Plan(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted_us", b"_predicted_us", "predicted_us", b"predicted_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted_us", b"_predicted_us", "device", b"device", "model", b"model", "predicted_us", b"predicted_us", "refusals", b"refusals", "spans", b"spans", "steps", b"steps", "table_version", b"table_version", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted_us", b"_predicted_us", "device", b"device", "model", b"model", "predicted_us", b"predicted_us", "refusals", b"refusals", "spans", b"spans", "steps", b"steps", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__predicted_us: _TypeAlias = _typing.Literal["predicted_us"]  # noqa: Y015
     _WhichOneofArgType__predicted_us: _TypeAlias = _typing.Literal["_predicted_us", b"_predicted_us"]  # noqa: Y015
@@ -898,14 +896,12 @@ class ProcessorStats(_message.Message):
     TASKS_FIELD_NUMBER: _builtins.int
     FAILED_TASKS_FIELD_NUMBER: _builtins.int
     BUSY_US_FIELD_NUMBER: _builtins.int
-    LOADS_FIELD_NUMBER: _builtins.int
     WORD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     up: _builtins.bool
     tasks: _builtins.int
     failed_tasks: _builtins.int
     busy_us: _builtins.int
-    loads: _builtins.int
     word: _builtins.str
     def __init__(
         self,
@@ -915,12 +911,11 @@ class ProcessorStats(_message.Message):
         tasks: _builtins.int = ...,
         failed_tasks: _builtins.int = ...,
         busy_us: _builtins.int = ...,
-        loads: _builtins.int = ...,
         word: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_us", b"busy_us", "failed_tasks", b"failed_tasks", "loads", b"loads", "name", b"name", "tasks", b"tasks", "up", b"up", "word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_us", b"busy_us", "failed_tasks", b"failed_tasks", "name", b"name", "tasks", b"tasks", "up", b"up", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,11 +8,11 @@ from band.errors import BandError, ErrorCode
 from band.rpc import wire
 from band.rpc.parameters import (
     MAX_DURATION_US,
-    RequestParameters,
     plain,
     read_parameters,
     write_parameters,
 )
+from band.runtime.requests import RequestParameters
 
 
 def _request(**values: Any) -> wire.ModelInferRequest:
@@ -23,20 +23,33 @@ def _request(**values: Any) -> wire.ModelInferRequest:
     return request
 
 
+DEFAULTS: RequestParameters = {
+    "priority": 0,
+    "slo_us": None,
+    "deadline_us": None,
+    "timeout_us": None,
+    "processor": None,
+    "stream": "",
+    "frame": None,
+    "parents": (),
+}
+
+
 def test_a_request_without_parameters_has_the_defaults() -> None:
-    assert read_parameters(_request().parameters) == RequestParameters()
+    assert read_parameters(_request().parameters) == DEFAULTS
 
 
 def test_what_a_client_writes_is_what_the_daemon_reads() -> None:
-    sent = RequestParameters(
-        priority=2,
-        slo_us=50_000,
-        timeout_us=10_000,
-        processor="gpu",
-        stream="camera",
-        frame=0,
-        parents=(7, 9),
-    )
+    sent: RequestParameters = {
+        "priority": 2,
+        "slo_us": 50_000,
+        "deadline_us": None,
+        "timeout_us": 10_000,
+        "processor": "gpu",
+        "stream": "camera",
+        "frame": 0,
+        "parents": (7, 9),
+    }
     request = wire.ModelInferRequest()
     write_parameters(request.parameters, sent)
     assert read_parameters(request.parameters) == sent
@@ -45,16 +58,16 @@ def test_what_a_client_writes_is_what_the_daemon_reads() -> None:
 def test_an_unsigned_priority_is_read_too() -> None:
     request = wire.ModelInferRequest()
     request.parameters["priority"].uint64_param = 4
-    assert read_parameters(request.parameters).priority == 4
+    assert read_parameters(request.parameters)["priority"] == 4
 
 
 def test_a_timeout_of_0_is_none() -> None:
-    assert read_parameters(_request(timeout=0).parameters).timeout_us is None
+    assert read_parameters(_request(timeout=0).parameters)["timeout_us"] is None
 
 
 def test_parameters_of_others_are_tolerated() -> None:
     request = _request(triton_enable_empty_final_response=True, my_tag="x", headers=1.5)
-    assert read_parameters(request.parameters) == RequestParameters()
+    assert read_parameters(request.parameters) == DEFAULTS
     assert plain(request.parameters)["my_tag"] == "x"
 
 

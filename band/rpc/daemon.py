@@ -1,0 +1,201 @@
+"""The daemon: one engine behind both services, from its configuration to an orderly end."""
+
+import logging
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, Final, Self
+
+from band.config.daemon import DaemonConfig
+from band.config.device import load_device
+from band.config.params import parse_params
+from band.rpc.address import parse_address
+from band.rpc.calls import Calls
+from band.rpc.control import BandService
+from band.rpc.hub import Hub
+from band.rpc.inference import InferenceService
+from band.rpc.recording import Recorders, Recordings, record_inbox, trace_model
+from band.rpc.server import Server
+from band.runtime.engine import Engine
+from band.runtime.options import EngineOptions
+from band.runtime.registration import AnalysisOptions
+from band.scheduler.loader import policy_swapped
+from band.scheduler.options import CoreOptions
+from band.trace.schema import TraceModel
+
+# For answers that are on their way when the engine has ended everything.
+_LAST_ANSWERS_S: Final = 2.0
+_LOG = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Serves the models of a configuration; a context manager.
+
+    Entering it loads the models and opens the address; from then on requests are taken.
+
+    Args:
+        config: with complete paths.
+
+    Attributes:
+        address: where it listens, with the port that was taken.
+        engine: runs the requests.
+
+    Raises:
+        BandError: on entering: the device, the policy, a model or the address cannot be used.
+    """
+
+    def __init__(self, config: DaemonConfig) -> None:
+        self.address = config.address
+        self.engine: Engine
+        self._config = config
+        self._hub = Hub()
+        self._recorders = Recorders()
+        self._opened = ExitStack()
+        self._inference: InferenceService
+        self._server: Server
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._open(opening)
+            self._opened = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def drain(self) -> bool:
+        """Refuse new requests and wait for those under way.
+
+        Returns:
+            Whether all of them ended within the configured time.
+        """
+        self._inference.ready = False
+        self._server.set_serving(serving=False)
+        return self.engine.drain(self._config.drain_timeout_s)
+
+    def cancel(self) -> None:
+        """End every request that is under way as cancelled."""
+        self.engine.close()
+
+    def close(self) -> None:
+        """Cancel what is under way and free everything. May be called again."""
+        self._opened.close()
+
+    def _open(self, opening: ExitStack) -> None:
+        config = self._config
+        address = parse_address(config.address)
+        device = load_device(config.device)
+        core = CoreOptions(
+            default_priority=config.default_priority,
+            window=config.window,
+            queue_limit=config.queue_limit,
+        )
+        _check_policy(config)
+        folder = config.record_dir
+        if folder is not None:
+            opening.enter_context(record_inbox(folder, core, self._recorders))
+        self.engine = engine = opening.enter_context(
+            Engine(
+                device,
+                policy=config.policy.ref,
+                policy_params=config.policy.params,
+                policy_dirs=config.policy_dirs,
+                options=_engine_options(config, core),
+                recorder=self._recorders,
+            )
+        )
+        for model in config.models:
+            engine.register(model.ref, name=model.served_name)
+        engine.add_observer(self._hub)
+        recordings = Recordings(
+            folder, clock=engine.clock, models=self._trace_models, recorders=self._recorders
+        )
+        opening.callback(recordings.close)
+        if folder is not None:
+            opening.callback(recordings.end, recordings.begin(folder / "trace.jsonl"))
+        calls = Calls(engine)
+        self._inference = InferenceService(engine, calls, server_name=config.server_name)
+        band = BandService(
+            engine,
+            calls,
+            hub=self._hub,
+            recordings=recordings,
+            policy_dirs=config.policy_dirs,
+        )
+        self._server = Server(
+            address,
+            inference=self._inference.handlers(),
+            band=band.handlers(),
+            max_message_mib=config.max_message_mib,
+        )
+        self.address = self._server.start()
+        opening.callback(self._server.stop, _LAST_ANSWERS_S)
+        opening.callback(self._hub.close)
+        self._inference.ready = True
+        self._server.set_serving(serving=True)
+
+    def _trace_models(self, folder: Path) -> tuple[TraceModel, ...]:
+        references = {model.served_name: model.ref for model in self._config.models}
+        return tuple(
+            trace_model(info.name, references[info.name], info.sha256, folder)
+            for info in self.engine.models()
+        )
+
+
+def run_until_signal(daemon: Daemon) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal cancels what is under way.
+
+    To be called from the main thread, with the daemon entered.
+    """
+    happened: SimpleQueue[str] = SimpleQueue()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        happened.put(signal.Signals(number).name)
+
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        _LOG.info("draining signal=%s", happened.get())
+        draining = threading.Thread(target=_drain, args=(daemon, happened), name="band-drain")
+        draining.start()
+        while (what := happened.get()) != "drained":
+            _LOG.warning("cancelling requests signal=%s", what)
+            daemon.cancel()
+        draining.join()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _drain(daemon: Daemon, happened: "SimpleQueue[str]") -> None:
+    try:
+        if not daemon.drain():
+            _LOG.warning("requests did not end in time and are cancelled")
+    finally:
+        happened.put("drained")
+
+
+def _engine_options(config: DaemonConfig, core: CoreOptions) -> EngineOptions:
+    analysis = config.analysis
+    return EngineOptions(
+        analysis=AnalysisOptions(
+            mode=analysis.mode,
+            preparation=analysis.preparation,
+            minimum_subgraph_size=analysis.minimum_subgraph_size,
+            plans=analysis.plans,
+        ),
+        core=core,
+        policy_budget_us=config.policy_budget_us,
+    )
+
+
+def _check_policy(config: DaemonConfig) -> None:
+    """Check the policy's parameters, so that a mistake is named with its file and line."""
+    policy = config.policy
+
+    def parse(params_type: type, raw: Any, where: str) -> Any:
+        return parse_params(params_type, raw, policy.where or where)
+
+    policy_swapped(policy.ref, policy.params, policy_dirs=config.policy_dirs, parse=parse)

@@ -107,10 +107,21 @@ class Draft:
             BandError: INVALID_MODEL if a tensor id is unknown.
         """
         for t in (*inputs, *outputs):
-            if not -1 <= t < len(self.tensors):
-                msg = f"op {len(self.ops)} ({kind}) of model {self.name!r} names no tensor {t}"
-                raise BandError(ErrorCode.INVALID_MODEL, msg, model=self.name)
+            if t != -1:
+                self.spec(t)
         self.ops.append(OpSpec(kind, version, tuple(inputs), tuple(outputs), options))
+
+    def spec(self, tensor: int) -> TensorSpec:
+        """Return a tensor by id.
+
+        Raises:
+            BandError: INVALID_MODEL if there is none.
+        """
+        if not 0 <= tensor < len(self.tensors):
+            msg = f"model {self.name!r} has no tensor {tensor}; its tensors are 0 to "
+            msg += str(len(self.tensors) - 1)
+            raise BandError(ErrorCode.INVALID_MODEL, msg, model=self.name)
+        return self.tensors[tensor]
 
     def branch(self, draft: "Draft") -> int:
         """Add a subgraph that ops can call and return its number."""

@@ -42,11 +42,11 @@ class LayerDraft(Draft):
 
     def shape(self, tensor: int) -> Shape:
         """Return the shape of a tensor."""
-        return self.tensors[tensor].shape
+        return self.spec(tensor).shape
 
     def scale_of(self, tensor: int) -> Quantization | None:
         """Return the quantisation of a tensor, None for a float one."""
-        return self.tensors[tensor].quantization
+        return self.spec(tensor).quantization
 
     def layer(
         self,
@@ -70,7 +70,7 @@ class LayerDraft(Draft):
             version: of the op; the one that its type needs if None.
             options: builtin options in snake_case.
         """
-        dtype = self.tensors[inputs[0] if like is None else like].dtype
+        dtype = self.spec(inputs[0] if like is None else like).dtype
         quantized = dtype == "int8"
         out = self.tensor(
             self.unique(kind.lower()), shape, dtype, quantization=scale if quantized else None

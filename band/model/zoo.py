@@ -70,12 +70,8 @@ def _mediapipe(folder: str, name: str, byte_count: int, sha256: str, summary: st
 
 
 GENERATED: Final = (
-    GeneratedNet(
-        name="squeezenet_1_1", build=squeezenet_1_1, summary="classifier 227x227"
-    ),
-    GeneratedNet(
-        name="mobilenet_v2", build=mobilenet_v2, summary="classifier 224x224"
-    ),
+    GeneratedNet(name="squeezenet_1_1", build=squeezenet_1_1, summary="classifier 227x227"),
+    GeneratedNet(name="mobilenet_v2", build=mobilenet_v2, summary="classifier 224x224"),
     GeneratedNet(
         name="encoder_decoder",
         build=encoder_decoder,

@@ -110,9 +110,7 @@ def load_daemon(path: str | Path) -> DaemonConfig:
     )
 
 
-def _models(
-    document: Document, config: DaemonConfig, folder: Path
-) -> tuple[ModelConfig, ...]:
+def _models(document: Document, config: DaemonConfig, folder: Path) -> tuple[ModelConfig, ...]:
     found: dict[str, ModelConfig] = {}
     for i, model in enumerate(config.models):
         if (model.path is None) == (model.zoo is None):

@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from itertools import combinations
 
-from band.config.device_schema import DeviceSchema, ProcessorSchema
+from band.config.device_schema import DeviceSchema, ProcessorSchema, SupportSchema
 from band.config.device_values import costs, evidence, link, published, support
 from band.config.schema import parse
 from band.config.suggestion import suggestion
 from band.config.yaml_loader import Document, Location, load_yaml
 from band.device.profile import Device, Link, Processor, ProcessorKind
 from band.errors import BandError, ErrorCode
+from band.model.tflite_schema import enum_names
 from band.share import share_dir
 from band.units import BYTES_PER_MIB
 
@@ -93,10 +94,20 @@ def _mistakes(schema: DeviceSchema) -> Iterator[tuple[Location, str]]:
                 "real time cannot be stretched"
             )
             yield ("time_scale",), text
-        if written.support is not None and written.support.ops is not None:
-            both = sorted(set(written.support.refused_ops) & set(written.support.ops))
-            if both:
-                yield (*at, "support", "refused_ops"), f"{both[0]} is both in ops and refused_ops"
+        if written.support is not None:
+            yield from _op_mistakes(written.support, (*at, "support"))
+
+
+def _op_mistakes(written: SupportSchema, at: Location) -> Iterator[tuple[Location, str]]:
+    known = set(enum_names("BuiltinOperator").values())
+    named: list[tuple[Location, str]] = [((*at, "ops", op), op) for op in written.ops or ()]
+    named += [((*at, "refused_ops", i), op) for i, op in enumerate(written.refused_ops)]
+    for location, op in named:
+        if op not in known:
+            near = suggestion(op, known, noun="builtin operators")
+            yield location, f"unknown operator '{op}'; {near}"
+    if written.ops is not None and written.refused_ops:
+        yield (*at, "refused_ops"), "'refused_ops' has no meaning beside 'ops'; leave one out"
 
 
 def _names(written: ProcessorSchema) -> tuple[str, ...]:

@@ -13,35 +13,30 @@ from band.model.graph import DTYPE_BYTES
 _DTYPES = (*DTYPE_BYTES, "string", "resource", "variant")
 
 
-def _matching(pattern_words: str, value: str, *, accepted: bool) -> str:
+def _checked(words: str, value: str, *, accepted: bool) -> str:
     if not accepted:
-        message = f"'{value}' is not {pattern_words}"
+        message = f"'{value}' is not {words}"
         raise ValueError(message)
     return value
 
 
 def _sha256(value: str) -> str:
     accepted = len(value) == 64 and set(value) <= set("0123456789abcdef")
-    return _matching("a sha256 (64 lower-case hexadecimal digits)", value, accepted=accepted)
+    return _checked("a sha256 (64 lower-case hexadecimal digits)", value, accepted=accepted)
 
 
 def _name(value: str) -> str:
     accepted = value.isascii() and value.replace("_", "").replace("-", "").isalnum()
-    return _matching("a name (letters, digits, '_' and '-')", value, accepted=accepted)
-
-
-def _op_type(value: str) -> str:
-    accepted = value.isascii() and value.replace("_", "").isalnum() and value == value.upper()
-    return _matching("an operator type such as CONV_2D", value, accepted=accepted)
+    return _checked("a name (letters, digits, '_' and '-')", value, accepted=accepted)
 
 
 def _dtype(value: str) -> str:
-    return _matching(f"a tensor type ({', '.join(_DTYPES)})", value, accepted=value in _DTYPES)
+    return _checked(f"a tensor type ({', '.join(_DTYPES)})", value, accepted=value in _DTYPES)
 
 
 def _compute_dtype(value: str) -> str:
     words = f"a compute type ({', '.join(COMPUTE_DTYPES)})"
-    return _matching(words, value, accepted=value in COMPUTE_DTYPES)
+    return _checked(words, value, accepted=value in COMPUTE_DTYPES)
 
 
 def _scalar(value: object) -> object:
@@ -50,12 +45,19 @@ def _scalar(value: object) -> object:
     return value
 
 
+def _count(value: object) -> object:
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if not (number or value is None or value == "per_core"):
+        raise PydanticCustomError("count", "must be a whole number of at least 1, or per_core")
+    return value
+
+
 Sha256 = Annotated[str, AfterValidator(_sha256)]
 Name = Annotated[str, AfterValidator(_name)]
-OpType = Annotated[str, AfterValidator(_op_type)]
 Dtype = Annotated[str, AfterValidator(_dtype)]
 ComputeDtype = Annotated[str, AfterValidator(_compute_dtype)]
 Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int | Literal["per_core"] | None, BeforeValidator(_count)]
 Scalar = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
 
 
@@ -108,8 +110,8 @@ class SupportSchema(Schema):
     """What a processor takes; without ``ops`` every builtin operator."""
 
     source: Text
-    ops: dict[OpType, OpLimits | None] | None = None
-    refused_ops: tuple[OpType, ...] = ()
+    ops: dict[Text, OpLimits | None] | None = None
+    refused_ops: tuple[Text, ...] = ()
     dtypes: tuple[Dtype, ...] | None = None
     max_rank: int | None = Field(default=None, ge=0)
     max_wide_dims: int | None = Field(default=None, ge=0)
@@ -145,7 +147,7 @@ class ProcessorSchema(Schema):
     runtime: Text = "ai-edge-litert"
     threads: int = Field(default=1, ge=1)
     available: bool = True
-    count: Annotated[int, Field(ge=1)] | Literal["per_core"] | None = None
+    count: Count = None
     options: dict[str, Scalar] = {}
     support: SupportSchema | None = None
     costs: dict[ComputeDtype, CostSchema] = Field(min_length=1)

@@ -29,11 +29,15 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
+_LENGTHS: Final[Mapping[str, tuple[str, str]]] = {
+    "too_short": ("at least", "min_length"),
+    "too_long": ("at most", "max_length"),
+}
 
 
 _UNKNOWN_KEY: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 _MISSING_KEY: Final = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
-_OWN_WORDS: Final = frozenset({"scalar"})
+_OWN_WORDS: Final = frozenset({"scalar", "count"})
 _NOT_A_CHOICE: Final = frozenset({"enum", "literal_error"})
 
 
@@ -50,8 +54,7 @@ def sentence(error: ErrorDetails, model: Any) -> str:
         known = keys_at(model, location[:-1])
         return f"unknown key '{key}'; {suggestion(key, known, noun='keys')}"
     if kind in _MISSING_KEY:
-        owner = f"'{place(location[:-1])}'" if len(location) > 1 else "the file"
-        return f"{owner} lacks the key '{location[-1]}'"
+        return _missing(location)
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind in _OWN_WORDS:
@@ -59,19 +62,42 @@ def sentence(error: ErrorDetails, model: Any) -> str:
     wanted = _wanted(error)
     if wanted is None:
         return f"'{place(location)}': {error['msg'][:1].lower()}{error['msg'][1:]}"
-    return f"'{place(location)}' must be {wanted}, not {show(error['input'])}"
+    return f"'{place(location)}' must {wanted}"
+
+
+def _missing(location: Sequence[str | int]) -> str:
+    owner = f"'{place(location[:-1])}'" if len(location) > 1 else "the file"
+    if isinstance(location[-1], int):
+        return f"{owner} has too few items"
+    return f"{owner} lacks the key '{location[-1]}'"
 
 
 def _wanted(error: ErrorDetails) -> str | None:
-    """Return what a value should have been, or None if only pydantic's own words tell it."""
-    kind = error["type"]
+    """Return what a value must be, or None if only pydantic's own words tell it."""
+    kind, value = error["type"], error["input"]
+    if kind in _LENGTHS:
+        words, bound = _LENGTHS[kind]
+        count = error["ctx"][bound]
+        return f"have {words} {count} item{'s' if count != 1 else ''}, not {len(value)}"
+    if kind == "string_too_short":
+        return "not be empty"
     if kind in _NOT_A_CHOICE:
         choices = str(error["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
-        return f"one of {choices}"
+        return f"be one of {choices}, not {show(value)}"
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"{words} {error['ctx'][bound]}"
-    return _WANTED.get(kind)
+        return f"be {words} {error['ctx'][bound]}, not {show(value)}"
+    return f"be {_WANTED[kind]}, not {show(value)}" if kind in _WANTED else None
+
+
+def real_mistakes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Return the errors without those that only follow from others.
+
+    A list whose items are wrong is also reported as too short, since wrong items do not count.
+    """
+    return [
+        e for e in errors if e["type"] != "too_short" or len(e["input"]) < e["ctx"]["min_length"]
+    ]
 
 
 def place(location: Sequence[str | int]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import Field, ValidationError, create_model
 
-from band.config.mistakes import sentence
+from band.config.mistakes import real_mistakes, sentence
 from band.config.schema import Schema
 from band.errors import BandError, ErrorCode
 
@@ -38,7 +38,7 @@ def parse_params(params_type: type[ParamsT], raw: Mapping[str, object], where: s
         values = schema.model_validate_json(json.dumps(dict(raw)))
         return params_type(**{name: getattr(values, name) for name in schema.model_fields})
     except ValidationError as error:
-        mistakes = error.errors()
+        mistakes = real_mistakes(error.errors())
         more = len(mistakes) - 1
         tail = f" ({more} more mistake{'s' if more > 1 else ''})" if more else ""
         raise _error(where, sentence(mistakes[0], schema) + tail) from error

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from band.config.mistakes import sentence
+from band.config.mistakes import real_mistakes, sentence
 from band.config.yaml_loader import Document, Location
 from band.errors import BandError
 
@@ -40,7 +40,10 @@ def document_error(
 ) -> BandError:
     """Return the error for what pydantic found wrong in the part of a document below ``at``."""
     mistakes = sorted(
-        ((document.line((*at, *e["loc"])), i, e) for i, e in enumerate(error.errors())),
+        (
+            (document.line((*at, *e["loc"])), i, e)
+            for i, e in enumerate(real_mistakes(error.errors()))
+        ),
         key=lambda mistake: mistake[:2],
     )
     first = mistakes[0][2]

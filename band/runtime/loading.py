@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from band.errors import BandError, ErrorCode
-from band.model.graph import Graph
+from band.model.atoms import is_stateful
 from band.model.slice import Slice
 from band.model.tflite_writer import write_slice, write_whole
 from band.plan.kernel import Kernel
@@ -165,7 +165,7 @@ class Loading:
             mean_us, p95_us = worker.call(chore).result()
         except BandError as error:
             raise SliceRefusal(span, error.message) from error
-        if _has_state(self._graph):
+        if is_stateful(self._graph):
             worker.reload(key).result()
         if not runs:
             return None
@@ -191,7 +191,3 @@ def ops_of(prepared: Prepared, span: Span) -> tuple[int, ...]:
     weight = set(prepared.model.graph.weight_ops)
     units = prepared.partition.units[span.first : span.last + 1]
     return tuple(sorted(op for unit in units for op in unit.ops if op not in weight))
-
-
-def _has_state(graph: Graph) -> bool:
-    return any(t.variable for t in graph.tensors) or any(op.resources for op in graph.ops)

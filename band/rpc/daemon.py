@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from band.config.daemon import DaemonConfig
 from band.config.device import load_device
-from band.config.params import parse_params
 from band.rpc.address import parse_address
 from band.rpc.calls import Calls
 from band.rpc.control import BandService
@@ -19,11 +18,8 @@ from band.rpc.hub import Hub
 from band.rpc.inference import InferenceService
 from band.rpc.recording import Recorders, Recordings, record_inbox, trace_model
 from band.rpc.server import Server
+from band.rpc.startup import check_policy, engine_options
 from band.runtime.engine import Engine
-from band.runtime.options import EngineOptions
-from band.runtime.registration import AnalysisOptions
-from band.scheduler.loader import policy_swapped
-from band.scheduler.options import CoreOptions
 from band.trace.schema import TraceModel
 
 # For answers that are on their way when the engine has ended everything.
@@ -88,22 +84,18 @@ class Daemon:
         config = self._config
         address = parse_address(config.address)
         device = load_device(config.device)
-        core = CoreOptions(
-            default_priority=config.default_priority,
-            window=config.window,
-            queue_limit=config.queue_limit,
-        )
-        _check_policy(config)
+        options = engine_options(config)
+        check_policy(config)
         folder = config.record_dir
         if folder is not None:
-            opening.enter_context(record_inbox(folder, core, self._recorders))
+            opening.enter_context(record_inbox(folder, options.core, self._recorders))
         self.engine = engine = opening.enter_context(
             Engine(
                 device,
                 policy=config.policy.ref,
                 policy_params=config.policy.params,
                 policy_dirs=config.policy_dirs,
-                options=_engine_options(config, core),
+                options=options,
                 recorder=self._recorders,
             )
         )
@@ -175,27 +167,3 @@ def _drain(daemon: Daemon, happened: "SimpleQueue[str]") -> None:
             _LOG.warning("requests did not end in time and are cancelled")
     finally:
         happened.put("drained")
-
-
-def _engine_options(config: DaemonConfig, core: CoreOptions) -> EngineOptions:
-    analysis = config.analysis
-    return EngineOptions(
-        analysis=AnalysisOptions(
-            mode=analysis.mode,
-            preparation=analysis.preparation,
-            minimum_subgraph_size=analysis.minimum_subgraph_size,
-            plans=analysis.plans,
-        ),
-        core=core,
-        policy_budget_us=config.policy_budget_us,
-    )
-
-
-def _check_policy(config: DaemonConfig) -> None:
-    """Check the policy's parameters, so that a mistake is named with its file and line."""
-    policy = config.policy
-
-    def parse(params_type: type, raw: Any, where: str) -> Any:
-        return parse_params(params_type, raw, policy.where or where)
-
-    policy_swapped(policy.ref, policy.params, policy_dirs=config.policy_dirs, parse=parse)

@@ -131,9 +131,7 @@ def _option(name: str, raw: Any) -> OptionValue:
         return text(raw)
     if isinstance(raw, bool | float) or raw is None:
         return raw
-    if isinstance(raw, int | np.integer):
-        return enum_field(name, int(raw))
-    return repr(type(raw).__name__)
+    return enum_field(name, int(raw))
 
 
 def _ints(values: Any) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from band.model.graph import missing_shapes
 from band.model.model import Model
 from band.model.tflite_reader import read_model
 from band.model.tflite_schema import pack, schema
+from band.model.tflite_writer import write_slice
 from band.testing.models import (
     chain,
     control_flow,
@@ -151,6 +152,22 @@ def test_data_behind_the_flatbuffer_is_read_like_any_other() -> None:
     ]
     with pytest.raises(BandError, match="past the end of the file"):
         read_model(content[:-100])
+
+
+def test_custom_options_behind_the_flatbuffer_travel_with_their_op() -> None:
+    settings = b"settings of the op"
+
+    def point_behind(tree: Any) -> None:
+        op = tree.subgraphs[0].operators[1]
+        op.largeCustomOptionsOffset, op.largeCustomOptionsSize = start, len(settings)
+
+    start = 1 << 16
+    content = changed(custom_op(), point_behind).ljust(start, b"\0") + settings
+    part = write_slice(read_model(content), [1])
+    tree = schema().ModelT.InitFromObj(schema().Model.GetRootAs(part.content, 0))
+    assert tree.subgraphs[0].operators[0].customOptions.tobytes() == settings
+    with pytest.raises(BandError, match="data of op 1 lies past the end"):
+        read_model(content[:-1])
 
 
 def test_a_model_is_named_after_its_file(tmp_path: Path) -> None:

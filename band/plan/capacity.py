@@ -1,0 +1,144 @@
+"""The capacity bound: how much of a workload a device can sustain under any policy at all.
+
+A linear programme over span flows. Each model's jobs flow from its first unit to its last along
+spans; each processor has one second of work a second. The scale of the given rates is maximised.
+Transfers and waiting are left out, so no policy can pass the bound. The duals of the processors
+are the prices of their time: what a little more of each would add.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from band.errors import BandError, ErrorCode
+from band.plan.table import PlanTable
+from band.units import US_PER_S
+
+_MIN_USE: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityBound:
+    """The most a device can do of a mix of models.
+
+    Attributes:
+        scale: the greatest factor by which the given rates can be multiplied; below 1 the
+            workload is more than the device can sustain.
+        requests_per_s: all models together at that scale.
+        processors: names, by index.
+        prices: per processor its share in what limits the scale; 0 for one with time to spare.
+            They add up to 1.
+        utilisation: per processor, the share of its time that the optimal flow uses.
+    """
+
+    scale: float
+    requests_per_s: float
+    processors: tuple[str, ...]
+    prices: tuple[float, ...]
+    utilisation: tuple[float, ...]
+
+
+def capacity_bound(tables: Iterable[PlanTable], rates_per_s: Mapping[str, float]) -> CapacityBound:
+    """Return the capacity bound of a workload on a device.
+
+    Args:
+        tables: plan tables of one device, at least those of the models with a rate.
+        rates_per_s: model -> requests a second; models with rate 0 are left out.
+
+    Raises:
+        BandError: UNKNOWN_MODEL for a rate without a table; INVALID_REQUEST if no rate is
+            positive or one is negative; UNSUPPORTED_MODEL if a model has no complete plan.
+    """
+    used = _used_tables(tables, rates_per_s)
+    processors = used[0].processors
+    programme = _Programme(len(processors))
+    for table in used:
+        programme.add(table, rates_per_s[table.model])
+    scale, prices, utilisation = programme.solve()
+    if scale < _MIN_USE:
+        names = ", ".join(table.model for table in used)
+        raise BandError(
+            ErrorCode.UNSUPPORTED_MODEL,
+            f"no flow of work from the first to the last unit of each of: {names}; "
+            "register them on processors that run all their units",
+        )
+    return CapacityBound(
+        scale=scale,
+        requests_per_s=scale * sum(rates_per_s[table.model] for table in used),
+        processors=processors,
+        prices=prices,
+        utilisation=utilisation,
+    )
+
+
+def _used_tables(tables: Iterable[PlanTable], rates_per_s: Mapping[str, float]) -> list[PlanTable]:
+    by_name = {table.model: table for table in tables}
+    unknown = sorted(set(rates_per_s) - set(by_name))
+    if unknown:
+        raise BandError(
+            ErrorCode.UNKNOWN_MODEL,
+            f"model {unknown[0]} has a rate but no plan table; register it first",
+            model=unknown[0],
+        )
+    negative = sorted(model for model, rate in rates_per_s.items() if rate < 0)
+    if negative or not any(rates_per_s.values()):
+        what = f"the rate of model {negative[0]} is negative" if negative else "all rates are 0"
+        raise BandError(
+            ErrorCode.INVALID_REQUEST,
+            f"{what}; give requests per second, at least one of them above 0",
+        )
+    return [by_name[model] for model, rate in sorted(rates_per_s.items()) if rate > 0]
+
+
+class _Programme:
+    """The linear programme: column 0 is the scale, each other column the flow over one span."""
+
+    def __init__(self, processor_count: int) -> None:
+        self._count = processor_count
+        self._columns = 1
+        self._load: list[tuple[int, int, float]] = []
+        self._balance: list[tuple[int, int, float]] = []
+        self._rows = 0
+
+    def add(self, table: PlanTable, rate_per_s: float) -> None:
+        """Add the flows of a model: what enters a boundary leaves it; ``scale * rate`` starts."""
+        row = self._rows
+        self._rows += table.unit_count
+        self._balance.append((row, 0, -rate_per_s))
+        for span in table.spans:
+            column = self._columns
+            self._columns += 1
+            self._balance.append((row + span.first, column, 1.0))
+            if span.last + 1 < table.unit_count:
+                self._balance.append((row + span.last + 1, column, -1.0))
+            self._load.append((span.processor, column, span.cost_us / US_PER_S))
+
+    def solve(self) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
+        """Return scale, normalised price and utilisation per processor."""
+        from scipy.optimize import linprog
+        from scipy.sparse import coo_array
+
+        def matrix(entries: list[tuple[int, int, float]], rows: int) -> Any:
+            row, column, value = zip(*entries, strict=True)
+            return coo_array((value, (row, column)), shape=(rows, self._columns)).tocsr()
+
+        load = matrix(self._load, self._count)
+        answer = linprog(
+            [-1.0] + [0.0] * (self._columns - 1),
+            A_ub=load,
+            b_ub=[1.0] * self._count,
+            A_eq=matrix(self._balance, self._rows),
+            b_eq=[0.0] * self._rows,
+            method="highs",
+        )
+        if not answer.success:
+            raise BandError(
+                ErrorCode.INTERNAL, f"the capacity bound has no solution: {answer.message}"
+            )
+        worth = [max(0.0, -float(dual)) for dual in answer.ineqlin.marginals]
+        total = sum(worth) or 1.0
+        return (
+            float(answer.x[0]),
+            tuple(price / total for price in worth),
+            tuple(float(share) for share in load @ answer.x),
+        )

@@ -25,7 +25,8 @@ def write_slice(model: Model, ops: Collection[int]) -> Slice:
 
     Returns:
         The slice. Its inputs are all tensors read but not made there, its outputs all tensors made
-        there that other ops read or that leave the model; both in ascending tensor order.
+        there that other ops read or that leave the model; both in ascending tensor order. A part
+        of weight ops alone (Band makes such units) has neither: each reader has its own copy.
 
     Raises:
         BandError: INVALID_REQUEST if the set is empty, names an unknown op, cuts ops that share
@@ -34,7 +35,7 @@ def write_slice(model: Model, ops: Collection[int]) -> Slice:
     graph = model.graph
     compute = _checked(graph, ops)
     chosen = set(compute)
-    written = _with_weight_ops(graph, compute)
+    written = _with_weight_ops(graph, compute or tuple(ops))
     read = {t for op in compute for t in graph.dynamic_inputs(op)}
     made = {t for op in compute for t in graph.ops[op].outputs}
     leaving = set(graph.outputs)
@@ -69,14 +70,14 @@ def _write(
 
 def _checked(graph: Graph, ops: Collection[int]) -> tuple[int, ...]:
     """Return the compute ops of a legal set, ascending."""
+    if not ops:
+        raise _refused(graph, "cannot be cut to a slice of no op; name at least one", ops)
     unknown = [op for op in ops if not 0 <= op < len(graph.ops)]
     if unknown:
         last = len(graph.ops) - 1
         raise _refused(graph, f"has no op {unknown[0]}; its ops are 0 to {last}", ops)
     weight = set(graph.weight_ops)
     compute = tuple(sorted({int(op) for op in ops} - weight))
-    if not compute:
-        raise _refused(graph, "cannot be cut to a slice without a compute op; add its reader", ops)
     chosen = set(compute)
     for part in atoms(graph):
         inside = chosen.intersection(part)

@@ -103,6 +103,12 @@ def test_the_comparison_sees_lost_state() -> None:
     assert difference.step == 1
 
 
+def test_parts_of_weight_ops_alone_run_and_change_nothing() -> None:
+    model = RUNNABLE["half_weights"]()
+    parts = [model.graph.weight_ops, *atoms(model.graph)]
+    assert first_difference(model, parts, litert) is None
+
+
 def test_slices_around_a_custom_op_load_and_the_op_itself_does_not() -> None:
     model = custom_op()
     head, custom, tail = plans(model.graph)["atoms"]

@@ -38,6 +38,7 @@ class Daemon:
     Attributes:
         address: where it listens, with the port that was taken.
         engine: runs the requests.
+        recorders: are given every event of the engine's core with its commands.
 
     Raises:
         BandError: on entering: the device, the policy, a model or the address cannot be used.
@@ -46,9 +47,9 @@ class Daemon:
     def __init__(self, config: DaemonConfig) -> None:
         self.address = config.address
         self.engine: Engine
+        self.recorders = Recorders()
         self._config = config
         self._hub = Hub()
-        self._recorders = Recorders()
         self._opened = ExitStack()
         self._inference: InferenceService
         self._server: Server
@@ -88,7 +89,7 @@ class Daemon:
         check_policy(config)
         folder = config.record_dir
         if folder is not None:
-            opening.enter_context(record_inbox(folder, options.core, self._recorders))
+            opening.enter_context(record_inbox(folder, options.core, self.recorders))
         self.engine = engine = opening.enter_context(
             Engine(
                 device,
@@ -96,14 +97,14 @@ class Daemon:
                 policy_params=config.policy.params,
                 policy_dirs=config.policy_dirs,
                 options=options,
-                recorder=self._recorders,
+                recorder=self.recorders,
             )
         )
         for model in config.models:
             engine.register(model.ref, name=model.served_name)
         engine.add_observer(self._hub)
         recordings = Recordings(
-            folder, clock=engine.clock, models=self._trace_models, recorders=self._recorders
+            folder, clock=engine.clock, models=self._trace_models, recorders=self.recorders
         )
         opening.callback(recordings.close)
         if folder is not None:

@@ -66,10 +66,12 @@ def sentence(error: ErrorDetails, model: Any) -> str:
 
 
 def _missing(location: Sequence[str | int]) -> str:
-    owner = f"'{place(location[:-1])}'" if len(location) > 1 else "the file"
+    if len(location) == 1:
+        return f"the key '{location[0]}' is missing"
+    owner = place(location[:-1])
     if isinstance(location[-1], int):
-        return f"{owner} has too few items"
-    return f"{owner} lacks the key '{location[-1]}'"
+        return f"'{owner}' has too few items"
+    return f"'{owner}' lacks the key '{location[-1]}'"
 
 
 def _wanted(error: ErrorDetails) -> str | None:

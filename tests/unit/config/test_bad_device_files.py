@@ -123,7 +123,7 @@ def test_the_good_file_loads(tmp_path: Path) -> None:
             "1000000000",
             ":28: 'links[0].bytes_per_s' must be a mapping of keys to values, not 1000000000",
         ),
-        ("description: A device.\n", "", ":1: the file lacks the key 'description'"),
+        ("description: A device.\n", "", ":1: the key 'description' is missing"),
         ("    kind: cpu\n", "", ":5: 'processors[0]' lacks the key 'kind'"),
         (
             "      float32:",

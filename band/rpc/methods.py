@@ -58,7 +58,7 @@ BAND: Final = _methods(band_pb2.DESCRIPTOR.services_by_name["Band"])
 
 
 def rpc_handler(method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Return the server side of a method."""
+    """Return the server side of a method; its handler gets bytes and answers with messages."""
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -67,7 +67,7 @@ def rpc_handler(method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any,
     }[method.streams_requests, method.streams_responses]
     return make(
         handler,
-        request_deserializer=method.request.FromString,
+        request_deserializer=None,  # ``status.answered`` parses: bad bytes are the client's fault
         response_serializer=method.response.SerializeToString,
     )
 

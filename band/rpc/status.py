@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 
 from band.errors import BandError, ErrorCode
 from band.metrics.records import RequestRecord
@@ -39,22 +40,29 @@ _TRANSPORT: Final = {
 
 
 def answered(method: Method, handler: Handler) -> Handler:
-    """Return the handler with every exception turned into a status; tracebacks only reach the log.
+    """Return a handler of bytes with every exception turned into a status.
+
+    Tracebacks only reach the log.
 
     Args:
-        method: what is called, for the log line and for the kind of handler.
+        method: what is called.
         handler: may raise BandError; anything else is a bug of ours.
     """
 
+    def parsed(request: Any) -> Any:
+        if method.streams_requests:
+            return (_parse(method, data) for data in request)
+        return _parse(method, request)
+
     def unary(request: Any, context: grpc.ServicerContext) -> Any:
         try:
-            return handler(request, context)
+            return handler(parsed(request), context)
         except Exception as error:  # noqa: BLE001 - the boundary to the client
             _abort(context, method, error)
 
     def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         try:
-            yield from handler(request, context)
+            yield from handler(parsed(request), context)
         except Exception as error:  # noqa: BLE001 - the boundary to the client
             _abort(context, method, error)
 
@@ -120,6 +128,15 @@ def _from_detail(document: dict[str, Any]) -> BandError:
     known = document["code"] in set(ErrorCode)  # a newer daemon may have more
     code = ErrorCode(document["code"]) if known else ErrorCode.INTERNAL
     return BandError(code, document["message"], **fields)
+
+
+def _parse(method: Method, data: bytes) -> Message:
+    try:
+        return method.request.FromString(data)
+    except DecodeError as error:
+        raise BandError(
+            ErrorCode.INVALID_REQUEST, f"the bytes sent are no {method.request.DESCRIPTOR.name}"
+        ) from error
 
 
 def _abort(context: grpc.ServicerContext, method: Method, error: Exception) -> None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import grpc
 
+from band.errors import BandError
 from band.rpc import wire
 from band.rpc.calls import Call, Calls
 from band.rpc.status import reported
@@ -80,6 +81,9 @@ class InferStream:
                 sent += 1
         except grpc.RpcError:
             pass  # the client has gone: ``_abandon`` cancels what runs
+        except BandError as error:  # bytes that are no request: what follows cannot be trusted
+            self._ended.put(_Refused(wire.ModelInferRequest(), error))
+            sent += 1
         finally:
             self._ended.put(_End(sent))
 

@@ -181,8 +181,8 @@ def test_bytes_that_are_no_message_do_not_end_the_daemon(daemon: Daemon, stub: A
     with grpc.insecure_channel(daemon.address) as channel:
         method: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         error = _refused(lambda: method(b"\xff\xff\xff no protobuf"))
-    assert error.code() is grpc.StatusCode.INTERNAL
-    assert "Traceback" not in error.details()
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details() == "the bytes sent are no ModelInferRequest"
     assert stub.ModelInfer(_valid()).model_name == "chain"
 
 

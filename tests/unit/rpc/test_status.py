@@ -65,7 +65,7 @@ def _travel(error: Exception, *, stream: bool = False) -> tuple[_Context, BandEr
     context: Any = _Context()
     call = answered(BAND["WatchEvents"] if stream else INFERENCE["ModelInfer"], handler)
     with pytest.raises(_AbortedError):
-        list(call(None, context))
+        list(call(b"", context))
     assert context.status is not None
     code, details = context.status
     return context, error_of(_Answer(code, details, context.metadata), "host:1")

@@ -34,27 +34,29 @@ def write_models(folder: Path) -> None:
         (folder / f"{model.graph.name}.tflite").write_bytes(model.content)
 
 
-def device_file(folder: Path, *, backend: str = "cpu", processors: int = 1) -> str:
-    """Write a device of equal CPUs; return its path."""
+def device_file(
+    folder: Path, *, backend: str = "cpu", processors: int = 1, refused_ops: tuple[str, ...] = ()
+) -> str:
+    """Write a device of equal CPUs ``cpu0``, ``cpu1`` ...; return its path.
+
+    Args:
+        folder: to write it to.
+        backend: of all processors.
+        processors: how many.
+        refused_ops: what one processor more, ``poor``, does not take; empty for no such processor.
+    """
     guess = {"mark": "hypothesis", "source": "made for a test"}
+    cost = {"dispatch_us": {"value": 100, **guess}, "us_per_gmac": {"value": 1000, **guess}}
+    cpu = {"kind": "cpu", "backend": backend, "costs": {"float32": cost}}
+    poor = {"source": "made for a test", "refused_ops": list(refused_ops)}
     device = {
         "name": f"made_{backend}",
         "version": "1",
         "description": "made for a test",
         "memory_budget_mib": 256,
         "processors": [
-            {
-                "name": "cpu",
-                "kind": "cpu",
-                "backend": backend,
-                "count": processors,
-                "costs": {
-                    "float32": {
-                        "dispatch_us": {"value": 100, **guess},
-                        "us_per_gmac": {"value": 1000, **guess},
-                    }
-                },
-            }
+            {"name": "cpu", "count": processors, **cpu},
+            *([{"name": "poor", "support": poor, **cpu}] if refused_ops else ()),
         ],
     }
     path = folder / f"{backend}.yaml"

@@ -47,7 +47,7 @@ class Tensor:
         index: its id in the original file; all wiring between slices uses these ids.
         shape: static shape, or None when the file gives none.
         dtype: lower-case name such as ``float32`` or ``int8``.
-        constant: its buffer holds data.
+        constant: its buffer holds data (or it has no elements, and so needs none).
         variable: state that the interpreter keeps between runs.
         buffer_bytes: size of the constant data, 0 if there is none.
     """

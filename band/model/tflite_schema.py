@@ -12,11 +12,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from band.errors import BandError, ErrorCode
+from band.units import format_bytes
+
 IDENTIFIER: Final = b"TFL3"
 VERSION: Final = 3
 BUFFER_ALIGNMENT: Final = 16
 # The old one-byte operator code; newer operators write this value there.
 PLACEHOLDER_CODE: Final = 127
+# FlatBuffers offsets stop at 2 GiB; the tables of the largest models take less than the rest.
+MAXIMUM_DATA_BYTES: Final = (2 << 30) - (64 << 20)
 CUSTOM_PREFIX: Final = "CUSTOM:"
 # Builtin options whose integer is an enum worth reading by name.
 _ENUM_FIELDS: Final = {
@@ -104,8 +109,15 @@ def _aligned_builder_type() -> Any:
 
 
 def pack(tree: Any) -> bytes:
-    """Return the file bytes of a ``ModelT``; the same tree always gives the same bytes."""
+    """Return the file bytes of a ``ModelT``; the same tree always gives the same bytes.
+
+    Raises:
+        BandError: UNSUPPORTED_FEATURE if the file would pass the 2 GiB that FlatBuffers can hold.
+    """
     weights = sum(b.data.nbytes for b in tree.buffers if b.data is not None)
+    if weights > MAXIMUM_DATA_BYTES:
+        msg = f"a file of {format_bytes(weights)} cannot be written (limit 2 GiB); cut the model up"
+        raise BandError(ErrorCode.UNSUPPORTED_FEATURE, msg, size_bytes=weights)
     builder = _aligned_builder_type()(weights + (1 << 16))
     builder.Finish(tree.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())

@@ -6,7 +6,6 @@ calls; every tensor keeps its quantisation and sparsity; byte data is aligned to
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from band.errors import BandError, ErrorCode
 from band.model.atoms import atoms
@@ -135,6 +134,3 @@ def _refused(graph: Graph, problem: str, ops: Collection[int]) -> BandError:
     return BandError(
         ErrorCode.INVALID_REQUEST, f"model {graph.name!r} {problem}", model=graph.name, ops=ops
     )
-
-
-__all__: list[Any] = ["write_slice", "write_whole"]

@@ -33,12 +33,15 @@ def register(app: typer.Typer) -> None:
             return
         found = result.difference
         out.print(
-            f"{inbox}:{found.line}: after {result.events} equal events, the decisions differ "
-            f"at {found.at_us} us",
+            f"{inbox}:{result.line}: after {result.events} equal events, the decisions differ "
+            f"at {found.now_us} us",
             markup=False,
+            soft_wrap=True,
         )
-        out.print(f"  event     {found.event}", markup=False)
-        for title, commands in (("recorded", found.recorded), ("now", found.now)):
-            for command in commands or ("nothing",):
-                out.print(f"  {title:<9} {command}", markup=False)
+        for title, what in (
+            ("event", found.event),
+            ("recorded", found.recorded),
+            ("now", found.replayed),
+        ):
+            out.print(f"  {title:<9} {what or 'nothing more'}", markup=False, soft_wrap=True)
         raise typer.Exit(DIFFERS_EXIT_CODE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from band.metrics.records import RequestRecord, TaskRecord
 
@@ -31,7 +32,8 @@ class RunRecords:
         requests: one of each request of the trace, also of those never issued.
         tasks: one of each task.
         processors: names of all processors, in the order of the device.
-        reports: replacements of the policy by the default one, each a sentence.
+        reports: what must be known to read the figures, each a sentence.
+        capacity_bound: the limit that no policy can pass, as JSON; None if it is not known.
         wall: wall-clock figures, None if they were not asked for: they are never the same twice.
     """
 
@@ -40,4 +42,5 @@ class RunRecords:
     tasks: tuple[TaskRecord, ...]
     processors: tuple[str, ...]
     reports: tuple[str, ...] = ()
+    capacity_bound: Mapping[str, Any] | None = None
     wall: Mapping[str, float] | None = None

@@ -27,7 +27,7 @@ class RunSummary:
         models: figures per model, by name.
         processors: load per processor, in the order of the device.
         capacity_bound: the limit that no policy can pass, as JSON; None if it is not known.
-        reports: replacements of the policy by the default one, each a sentence.
+        reports: what must be known to read the figures, each a sentence.
         wall: wall-clock figures, if they were asked for.
     """
 
@@ -65,20 +65,13 @@ class RunSummary:
         }
 
 
-def summarise(
-    run: RunRecords,
-    *,
-    sent: Mapping[str, int],
-    trace_us: int,
-    capacity_bound: Mapping[str, Any] | None = None,
-) -> RunSummary:
+def summarise(run: RunRecords, *, sent: Mapping[str, int], trace_us: int) -> RunSummary:
     """Return the summary of one run.
 
     Args:
         run: its records.
         sent: requests sent per model, counted from the trace.
         trace_us: nominal length of the trace.
-        capacity_bound: as it is to stand in the document.
 
     Raises:
         BandError: INTERNAL if requests are missing or ended twice.
@@ -96,7 +89,7 @@ def summarise(
             for name, count in sorted(sent.items())
         },
         processors=_loads(run, duration_us),
-        capacity_bound=capacity_bound,
+        capacity_bound=run.capacity_bound,
         reports=run.reports,
         wall=run.wall,
     )

@@ -1,74 +1,58 @@
-"""Decision replay: feeds a recorded inbox to a fresh core and compares what it decides.
+"""Decision replay of a recorded inbox: does a fresh core decide as the recorded one did?"""
 
-Because the core is a pure function of its inbox, any difference means that the code or the policy
-changed since the recording, or that the file was edited.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from band.errors import BandError, ErrorCode
 from band.scheduler.commands import Command
-from band.scheduler.core import Core
-from band.scheduler.events import Event, PolicySwapped
+from band.scheduler.events import Event
 from band.scheduler.loader import make_policy
+from band.sim.decisions import Difference, compare_decisions
 from band.trace.inbox import Inbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """The first event that led to other commands than recorded.
+class DecisionReplay:
+    """What a decision replay found.
 
     Attributes:
-        line: of the event in the inbox.
-        recorded: the commands in the file.
-        now: the commands of the fresh core.
+        events: how many events led to the recorded commands.
+        difference: the first that did not, None if there is none.
+        line: of that event in the inbox.
     """
-
-    line: int
-    at_us: int
-    event: Event
-    recorded: tuple[Command, ...]
-    now: tuple[Command, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionReplay:
-    """What a decision replay found: how many events agreed, and the first that did not."""
 
     events: int
     difference: Difference | None
+    line: int
 
 
 def replay_decisions(inbox: Inbox, *, policy_dirs: Sequence[Path] = ()) -> DecisionReplay:
-    """Return whether a fresh core decides as recorded.
+    """Feed the events of an inbox to a fresh core and compare its commands with the recorded ones.
 
     Args:
         inbox: the record.
-        policy_dirs: folders where its policies are looked for before the shipped one.
+        policy_dirs: folders where its policies are looked for before the shipped ones.
 
     Raises:
-        BandError: the inbox is malformed or empty, or a policy it names is not the one recorded.
+        BandError: INVALID_TRACE if the inbox is malformed or empty; INVALID_CONFIG if a policy it
+            names is not the one recorded.
     """
-    make = partial(make_policy, policy_dirs=tuple(policy_dirs))
-    core = Core(make_policy=make, options=inbox.options)
-    count = 0
-    for entry in inbox:
-        if isinstance(entry.event, PolicySwapped):
-            make(entry.event)  # a clear error here, where the core would fall back to its default
-        commands = tuple(core.handle(entry.event, entry.now_us))
-        if commands != entry.commands:
-            difference = Difference(
-                line=entry.line,
-                at_us=entry.now_us,
-                event=entry.event,
-                recorded=entry.commands,
-                now=commands,
-            )
-            return DecisionReplay(events=count, difference=difference)
-        count += 1
-    if not count:
+    line = 0
+
+    def calls() -> Iterator[tuple[int, Event, tuple[Command, ...]]]:
+        nonlocal line
+        for entry in inbox:
+            line = entry.line
+            yield entry.now_us, entry.event, entry.commands
+
+    found = compare_decisions(
+        calls(),
+        make_policy=partial(make_policy, policy_dirs=tuple(policy_dirs)),
+        options=inbox.options,
+    )
+    if not found.events:
         raise BandError(ErrorCode.INVALID_TRACE, f"{inbox.path} records no event")
-    return DecisionReplay(events=count, difference=None)
+    equal = found.events if found.difference is None else found.difference.number
+    return DecisionReplay(events=equal, difference=found.difference, line=line)

@@ -6,13 +6,11 @@ the importer is told the period; a period shorter than a frame takes makes an ov
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from band.errors import BandError, ErrorCode
-from band.trace.generator import reference
 from band.trace.schema import MAX_COUNT, Frame, Header, Node, Trace, TraceModel
 from band.units import US_PER_MS, US_PER_S
 
@@ -24,15 +22,13 @@ def import_workload(
     path: Path,
     *,
     period_us: int,
-    models: Mapping[str, str] | None = None,
     deadline_ms: float | None = None,
 ) -> Trace:
-    """Return the trace of a workload file.
+    """Return the trace of a workload file; its models are named and found by their file names.
 
     Args:
         path: of the file.
         period_us: from one frame to the next.
-        models: zoo name or path for file names of the workload; others stay paths.
         deadline_ms: of every request, from the start of its frame.
 
     Raises:
@@ -48,11 +44,10 @@ def import_workload(
     if deadline_ms is not None:
         frames = tuple(_with_deadline(frame, round(deadline_ms * US_PER_MS)) for frame in frames)
     names = dict.fromkeys(node.model for frame in frames for node in frame.nodes)
-    known = models or {}
     header = Header(
         scenario=path.stem,
         seconds=len(frames) * period_us / US_PER_S,
-        models=tuple(TraceModel(name=n, **reference(known.get(n, n))) for n in names),
+        models=tuple(TraceModel(name=name, path=name) for name in names),
     )
     return Trace(header=header, frames=frames)
 

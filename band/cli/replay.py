@@ -1,0 +1,171 @@
+"""``band replay``: one trace under several policies, simulated, on real processors, on a daemon."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from band.cli.bars import bars
+from band.cli.console import emit_json, err, out, print_table
+
+if TYPE_CHECKING:
+    from band.metrics.runs import RunRecords
+    from band.metrics.summary import RunSummary
+    from band.replay import progress
+    from band.replay.output import OutputFolder
+    from band.replay.replay import Runner
+    from band.trace.contents import TraceContents
+    from band.trace.schema import Header, Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The command line as given."""
+
+    on: str
+    device: str | None
+    policies: tuple[str, ...]
+    policy_dirs: tuple[Path, ...]
+    seed: int
+    profile: Path | None
+    wall: bool
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command()
+    def replay(
+        trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, .jsonl.")],
+        *,
+        on: Annotated[
+            str, typer.Option(metavar="WHERE", help="sim, engine, or the address of a daemon.")
+        ] = "sim",
+        device: Annotated[
+            str | None, typer.Option(metavar="DEVICE", help="A name or a file; default: host.")
+        ] = None,
+        policy: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="P", help="May be repeated; default: all installed that need no parameter."
+            ),
+        ] = None,
+        seed: Annotated[int, typer.Option(min=0, help="Of latency noise and inputs.")] = 0,
+        profile: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Costs that band profile measured.")
+        ] = None,
+        json: Annotated[
+            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
+        ] = None,
+        wall: Annotated[bool, typer.Option("--wall", help="Add wall-clock figures.")] = False,
+        out_dir: Annotated[
+            Path | None,
+            typer.Option("--out", metavar="DIR", help="Write summary, timeline and inboxes there."),
+        ] = None,
+        policy_dir: Annotated[
+            list[Path] | None,
+            typer.Option(metavar="DIR", help="Folder with more policies; may be repeated."),
+        ] = None,
+    ) -> None:
+        """Replay a trace, open loop, and compare policies."""
+        options = _Options(
+            on=on,
+            device=device,
+            policies=tuple(policy or ()),
+            policy_dirs=tuple(policy_dir or ()),
+            seed=seed,
+            profile=profile,
+            wall=wall,
+        )
+        replay_trace(trace, options, json, out_dir)
+
+
+def replay_trace(path: Path, options: _Options, json: str | None, out_dir: Path | None) -> None:
+    """Replay a trace and write what was asked for."""
+    from band.replay.output import OutputFolder, document
+    from band.replay.replay import summaries
+    from band.trace.contents import contents
+    from band.trace.reader import read_trace
+
+    trace = read_trace(path)
+    with err.status(f"checking {path}"):
+        holds = contents(trace)
+    folder = None if out_dir is None else OutputFolder(out_dir)
+    with bars() as told:
+        if options.on in ("sim", "engine"):
+            runs = _here(trace, holds, options, folder, told)
+        else:
+            runs = _at_address(trace, holds, options, told)
+    figures = summaries(runs, holds)
+    replayed = document(trace.header, figures)
+    if json is not None:
+        emit_json(replayed, json)
+    if json != "-":
+        _show(trace.header, figures)
+    if folder is not None:
+        summary, timeline = folder.write(replayed, runs)
+        err.print(
+            f"figures in {summary}, timeline in {timeline} (open it in ui.perfetto.dev)",
+            markup=False,
+        )
+
+
+def _here(
+    trace: "Trace",
+    holds: "TraceContents",
+    options: _Options,
+    folder: "OutputFolder | None",
+    told: "progress.Progress",
+) -> "tuple[RunRecords, ...]":
+    """Replay in this process, simulated or on an engine."""
+    from band.config.device import load_device
+    from band.replay.policies import choose_policies
+    from band.replay.replay import compare, engine_runner, sim_runner
+    from band.runtime.profiling import read_profile
+
+    policies, left_out = choose_policies(options.policies, options.policy_dirs)
+    if left_out:
+        err.print(f"left out, because they need parameters: {', '.join(left_out)}", markup=False)
+    make = sim_runner if options.on == "sim" else engine_runner
+    runner: Runner = make(
+        trace,
+        holds,
+        load_device(options.device or "host"),
+        seed=options.seed,
+        profile=None if options.profile is None else read_profile(options.profile),
+        policy_dirs=options.policy_dirs,
+        wall=options.wall,
+        progress=told,
+    )
+    return tuple(compare(runner, trace, policies, folder=folder, progress=told))
+
+
+def _at_address(
+    trace: "Trace", holds: "TraceContents", options: _Options, told: "progress.Progress"
+) -> "tuple[RunRecords, ...]":
+    """Replay on a daemon, under the policy in force or under each of those named."""
+    from band.errors import BandError, ErrorCode
+    from band.replay.address import AddressReplay
+    from band.replay.progress import watched
+
+    for given, name in ((options.device, "--device"), (options.profile, "--profile")):
+        if given is not None:
+            raise BandError(
+                ErrorCode.INVALID_CONFIG,
+                f"{name} belongs to the daemon at {options.on}; leave it out, or use --on engine",
+            )
+    replay = AddressReplay(contents=holds, address=options.on, seed=options.seed, wall=options.wall)
+    names: Sequence[str | None] = options.policies or (None,)
+    return tuple(replay.run(watched(trace, name or options.on, told), name) for name in names)
+
+
+def _show(header: "Header", figures: "Sequence[RunSummary]") -> None:
+    from band.report.tables import notes, run_tables
+
+    for table in run_tables(header, figures):
+        print_table(table)
+        out.print()
+    for note in notes(figures):
+        out.print(note, markup=False, soft_wrap=True)

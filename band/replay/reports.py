@@ -1,0 +1,34 @@
+"""What must be known to read the figures of a run, as sentences."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from band.scheduler.options import PolicyReport
+from band.units import format_us
+
+_NOTABLE_US: Final = 5_000
+
+
+def replacements(reports: Sequence[PolicyReport]) -> tuple[str, ...]:
+    """Return a sentence for each policy that the core replaced."""
+    return tuple(
+        f"policy {r.policy} was replaced by the default one at {format_us(r.at_us)}: {r.reason}"
+        for r in reports
+    )
+
+
+def lateness(latest_us: int) -> tuple[str, ...]:
+    """Return a sentence if this machine could not send requests when the trace wanted them."""
+    if latest_us <= _NOTABLE_US:
+        return ()
+    return (f"requests left up to {format_us(latest_us)} late: this machine did not keep the pace",)
+
+
+def overruns(total_us: int, count: int) -> tuple[str, ...]:
+    """Return a sentence if slices computed longer than the emulated processors should take."""
+    if not count:
+        return ()
+    return (
+        f"{count} tasks overran their emulated time, by {format_us(total_us)} together: this "
+        "machine is too slow for the time_scale of the device",
+    )

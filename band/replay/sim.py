@@ -1,0 +1,92 @@
+"""Replay in the simulator: a virtual clock, the same core, the same figures for the same seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from band.device.profile import Device
+from band.metrics.recorder import Recorder
+from band.metrics.runs import RunLabel, RunRecords
+from band.replay.bound import capacity_document
+from band.replay.policies import ChosenPolicy
+from band.replay.reports import replacements
+from band.replay.wall import DecisionTimes, EventCount
+from band.runtime.registration import Prepared
+from band.scheduler.loader import make_policy
+from band.scheduler.options import CoreOptions
+from band.sim.simulator import WORD, simulate
+from band.trace.contents import TraceContents
+from band.trace.frames import FrameTracker
+from band.trace.schema import Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimReplay:
+    """Replays a trace on a simulated device.
+
+    Attributes:
+        contents: of the trace.
+        prepared: the models of the trace.
+        seed: of the noise of latencies.
+        wall: measure decisions and speed in wall time.
+    """
+
+    contents: TraceContents
+    device: Device
+    prepared: Sequence[Prepared]
+    seed: int = 0
+    options: CoreOptions = field(default_factory=CoreOptions)
+    policy_dirs: tuple[Path, ...] = ()
+    wall: bool = False
+
+    def run(
+        self, trace: Trace, policy: ChosenPolicy, recorder: Recorder | None = None
+    ) -> RunRecords:
+        """Return the records of the trace under a policy.
+
+        Args:
+            trace: to play.
+            policy: to put in force.
+            recorder: is given every event with its commands.
+
+        Raises:
+            BandError: INVALID_TRACE for a bad line.
+        """
+        decisions, events = DecisionTimes(), EventCount(recorder)
+        make = partial(make_policy, policy_dirs=self.policy_dirs)
+        start_s = perf_counter()
+        result = simulate(
+            device=self.device,
+            models=[prepared.added for prepared in self.prepared],
+            policy=policy.swapped,
+            make_policy=decisions.timed(make) if self.wall else make,
+            source=FrameTracker(trace),
+            options=self.options,
+            seed=self.seed,
+            recorder=events if self.wall else recorder,
+        )
+        elapsed_s = perf_counter() - start_s
+        figures = {
+            **events.figures(elapsed_s),
+            "times_real_time": result.duration_us / 1e6 / elapsed_s,
+            **decisions.figures(),
+        }
+        return RunRecords(
+            label=RunLabel(
+                policy=policy.name,
+                on="sim",
+                device=self.device.name,
+                emulated=self.device.emulated,
+                word=WORD,
+            ),
+            requests=result.requests,
+            tasks=result.tasks,
+            processors=tuple(p.name for p in self.device.processors if p.available),
+            reports=replacements(result.policy_reports),
+            capacity_bound=capacity_document(
+                (p.table.restricted(p.loads) for p in self.prepared), self.contents
+            ),
+            wall=figures if self.wall else None,
+        )

@@ -1,0 +1,144 @@
+"""Tables for the terminal: the runs of a replay side by side, one policy a column."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from band.metrics.figures import PERCENTILES
+from band.metrics.summary import RunSummary
+from band.trace.contents import TraceContents
+from band.trace.schema import Header
+from band.units import format_us
+
+
+def run_tables(header: Header, summaries: Sequence[RunSummary]) -> Iterator[Group]:
+    """Yield a table of all runs and, if there are several models, one of the models.
+
+    Args:
+        header: of the trace that was played.
+        summaries: of runs on one device.
+    """
+    yield _runs(header, summaries)
+    if len(summaries[0].models) > 1:
+        yield _models(summaries)
+
+
+def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
+    first = summaries[0]
+    requests, frames = first.total.requests.sent, first.total.frames.sent
+    sent = f"{frames} frames, {requests} requests" if frames else f"{requests} requests"
+    table = _side_by_side(summaries)
+
+    def row(title: str, cell: Callable[[RunSummary], str]) -> None:
+        table.add_row(title, *(cell(summary) for summary in summaries))
+
+    row("completed", lambda s: str(s.total.requests.completed))
+    row("not completed", lambda s: str(s.total.requests.sent - s.total.requests.completed))
+    row("frames per second" if frames else "requests per second", lambda s: f"{s.total.fps:.1f}")
+    if frames:
+        row("frames on time", lambda s: _share(s.total.frames.on_time / frames))
+    row("deadlines met", lambda s: _share(s.total.slo_satisfaction))
+    for place, percent in enumerate(PERCENTILES):
+        row(f"latency p{percent}", partial(_percentile, place))
+    row("split requests", lambda s: str(s.total.split_requests))
+    for name in first.processors:
+        row(f"{name} busy", partial(_busy, name))
+    for name in first.wall or {}:
+        row(f"wall {name}", partial(_wall, name))
+    return _titled(f"{header.scenario}, {header.seconds:g} s, {sent} on {where(first)}", table)
+
+
+def _percentile(place: int, summary: RunSummary) -> str:
+    return format_us(summary.total.percentiles_us[place])
+
+
+def _busy(name: str, summary: RunSummary) -> str:
+    return _share(summary.processors[name].utilisation)
+
+
+def _wall(name: str, summary: RunSummary) -> str:
+    return f"{(summary.wall or {})[name]:,.6g}"
+
+
+def _models(summaries: Sequence[RunSummary]) -> Group:
+    table = _side_by_side(summaries)
+    for name, figures in summaries[0].models.items():
+        of = [summary.models[name] for summary in summaries]
+        title = f"{name}, {figures.requests.sent} sent"
+        table.add_row(title)
+        table.add_row("  latency p50", *(format_us(f.percentiles_us[0]) for f in of))
+        table.add_row("  latency p99", *(format_us(f.percentiles_us[-1]) for f in of))
+        if figures.slo_satisfaction is not None:
+            table.add_row("  deadlines met", *(_share(f.slo_satisfaction) for f in of))
+    return _titled(f"per model, on {where(summaries[0])}", table)
+
+
+def _side_by_side(summaries: Sequence[RunSummary]) -> Table:
+    """Return a table with a column per policy, its name broken into lines to keep it narrow."""
+    table = _table()
+    table.add_column("", no_wrap=True)
+    for summary in summaries:
+        name = summary.label.policy.replace("_", "\n")
+        table.add_column(Text(name), justify="right", no_wrap=True, vertical="bottom")
+    return table
+
+
+def trace_tables(header: Header, holds: TraceContents) -> Iterator[Group]:
+    """Yield a table of the models of a trace and one of its streams."""
+    seed = "recorded or imported" if header.seed is None else f"seed {header.seed}"
+    deadlines = f"{holds.with_deadline} of {holds.requests} requests have a deadline"
+    table = _table()
+    for title in ("name", "model", "sha256"):
+        table.add_column(title, no_wrap=True)
+    for title in ("requests", "per second"):
+        table.add_column(title, justify="right")
+    for model in header.models:
+        count = holds.models[model.name]
+        digest = model.sha256[:12] if model.sha256 else "-"
+        rate = f"{count / header.seconds:.1f}"
+        table.add_row(model.name, model.reference, digest, str(count), rate)
+    yield _titled(f"{header.scenario}, {header.seconds:g} s, {seed}; {deadlines}", table)
+    table = _table()
+    table.add_column("stream", no_wrap=True)
+    for title in ("frames", "requests", "per frame", "first", "last"):
+        table.add_column(title, justify="right")
+    for name, stream in holds.streams.items():
+        each = f"{stream.requests / stream.frames:.2f}"
+        times = (format_us(stream.first_us), format_us(stream.last_us))
+        table.add_row(name or "-", str(stream.frames), str(stream.requests), each, *times)
+    yield _titled("streams", table)
+
+
+def where(summary: RunSummary) -> str:
+    """Return the device of a run with the word that its figures must carry, and what ran it."""
+    label = summary.label
+    words = " ".join(word for word in (label.word, label.device) if word)
+    return words if label.on in ("sim", "engine") else f"{words} at {label.on}"
+
+
+def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
+    """Yield what must be known to read the tables, one sentence each."""
+    for summary in summaries:
+        for report in summary.reports:
+            yield f"{summary.label.policy}: {report}"
+    bound = summaries[0].capacity_bound
+    if bound is not None:
+        yield (
+            f"capacity bound: under no policy can {summaries[0].label.device} sustain more than "
+            f"{bound['scale']:.2f} times this load ({bound['requests_per_s']:.0f} requests/s)"
+        )
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False)
+
+
+def _titled(title: str, table: Table) -> Group:
+    return Group(Text(title, style="bold"), table)
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

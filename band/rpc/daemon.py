@@ -69,6 +69,7 @@ class Daemon:
         Returns:
             Whether all of them ended within the configured time.
         """
+        self.engine.drain(0)  # first, so that whoever sees it not ready is refused as well
         self._inference.ready = False
         self._server.set_serving(serving=False)
         return self.engine.drain(self._config.drain_timeout_s)

@@ -6,7 +6,7 @@ scheduler thread.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from band.metrics.records import RequestRecord, TaskRecord
@@ -17,11 +17,11 @@ Observer = Callable[[RequestRecord | TaskRecord], None]
 
 
 class Delivery:
-    """A thread that calls what it is given, one after the other."""
+    """A thread that makes the calls it is given, one after the other."""
 
     def __init__(self) -> None:
         self._observers: tuple[Observer, ...] = ()
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Callable[[], None]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="band-delivery", daemon=True)
         self._thread.start()
 
@@ -29,9 +29,9 @@ class Delivery:
         """Call an observer with every record from now on."""
         self._observers = (*self._observers, observer)
 
-    def put(self, call: Callable[[], None]) -> None:
-        """Call this after everything that was put before."""
-        self._queue.put(call)
+    def put(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Make these calls after all that were put before."""
+        self._queue.put(calls)
 
     def observe(self, record: RequestRecord | TaskRecord) -> None:
         """Give a record to the observers. Only for calls that were put."""
@@ -48,8 +48,9 @@ class Delivery:
             self._thread.join()
 
     def _main(self) -> None:
-        while (call := self._queue.get()) is not None:
-            try:
-                call()
-            except Exception:  # noqa: BLE001 - foreign code must not end the thread
-                _log.exception("delivery failed call=%r", call)
+        while (calls := self._queue.get()) is not None:
+            for call in calls:
+                try:
+                    call()
+                except Exception:  # noqa: BLE001 - foreign code must not end the thread
+                    _log.exception("delivery failed call=%r", call)

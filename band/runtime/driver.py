@@ -7,16 +7,14 @@ the recorded inbox replays exactly.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from functools import partial
-from heapq import heappop, heappush
-from queue import Empty, SimpleQueue
 from typing import TypeVar, assert_never
 
 from band.clock import MonotonicClock
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
 from band.plan.task import Task
+from band.runtime.agenda import Agenda
 from band.runtime.delivery import Delivery
 from band.runtime.futures import InferResult
 from band.runtime.live import LiveJob
@@ -96,11 +94,9 @@ class Driver:
         self._down: dict[int, str] = {}
         self._jobs: dict[int, LiveJob] = {}
         self._orders = OrderBook(pool, self._task_ended)
-        self._wakes: list[int] = []
         self._now_us = 0
-        self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._stopped = False
-        self._gate = threading.Lock()
+        self._out: list[Callable[[], None]] = []
+        self._agenda = Agenda(clock, lambda: self._handle(Tick()))
         self._thread = threading.Thread(target=self._main, name="band-scheduler", daemon=True)
 
     def start(self, posts: Mapping[int, Post], policy: PolicySwapped) -> None:
@@ -108,74 +104,45 @@ class Driver:
         self._posts = posts
         opening: list[Event] = [policy, *(post.up for post in posts.values())]
         for event in opening:
-            self._inbox.put(partial(self._handle, event))
+            self._agenda.put(partial(self._handle, event))
         self._thread.start()
 
     def stop(self) -> None:
         """End every request that is under way as cancelled, then the thread."""
-        with self._gate:
-            if not self._stopped:
-                self._stopped = True
-                self._inbox.put(self._cancel_all)
-                self._inbox.put(None)
+        self._agenda.end(self._cancel_all)
         self._thread.join()
 
     def submit(self, job: LiveJob) -> None:
         """Let a request arrive. Not after :meth:`stop`."""
-        self._inbox.put(partial(self._arrive, job))
+        self._agenda.put(partial(self._arrive, job))
 
     def post(self, event: Event) -> None:
         """Let an event happen; nothing happens any more after :meth:`stop`."""
-        self._inbox.put(partial(self._handle, event))
+        self._agenda.put(partial(self._handle, event))
 
     def report(self, report: Report) -> None:
         """Take what a worker says."""
-        self._inbox.put(partial(self._reported, report))
+        self._agenda.put(partial(self._reported, report))
 
     def ask(self, question: Callable[[Core], T]) -> T:
         """Return what a function of the core returns, after all that was put before is done."""
-        answer: Future[T] = Future()
-
-        def reply() -> None:
-            try:
-                answer.set_result(question(self._core))
-            except BaseException as error:  # noqa: BLE001 - whoever asks gets it
-                answer.set_exception(error)
-
-        with self._gate:
-            stopped = self._stopped
-            if not stopped:
-                self._inbox.put(reply)
-        if stopped:
-            self._thread.join()  # from here on nobody else touches the core
-            reply()
-        return answer.result()
+        return self._agenda.ask(lambda: question(self._core), self._thread.join)
 
     def down(self) -> tuple[str, ...]:
         """Return the names of the processors that are down."""
         return tuple(self._down.values())
 
     def _main(self) -> None:
-        while (step := self._next()) is not None:
+        while (step := self._agenda.next()) is not None:
             try:
                 step()
             except Exception:  # noqa: BLE001 - an error of ours: no request may hang by it
                 _log.exception("scheduler step failed step=%r", step)
                 for number in tuple(self._jobs):
                     self._end(Finish(number, JobOutcome.FAILED, "internal error, see the log"))
-
-    def _next(self) -> Callable[[], None] | None:
-        """Return what is to be done next, waiting for it or for the time of the next wake-up."""
-        while self._wakes:
-            wait_s = self._clock.wall_s_until(self._wakes[0])
-            if wait_s <= 0:
-                heappop(self._wakes)
-                return partial(self._handle, Tick())
-            try:
-                return self._inbox.get(timeout=wait_s)
-            except Empty:
-                continue
-        return self._inbox.get()
+            if self._out:  # after the step, so that the workers are woken first
+                self._delivery.put(self._out)
+                self._out = []
 
     def _time_us(self) -> int:
         """Return the time now; never less than before."""
@@ -190,9 +157,9 @@ class Driver:
         if watch is not None:
             watch.start()
         commands = self._core.handle(event, now_us)
-        overran = watch.stop(event, self._core) if watch is not None else None
+        overran = watch.stop(event, self._core.policy) if watch is not None else None
         if self._recorder is not None:
-            self._delivery.put(partial(self._recorder.record, now_us, event, commands))
+            self._out.append(partial(self._recorder.record, now_us, event, commands))
         for command in commands:
             self._carry_out(command, now_us)
         if overran is not None:
@@ -206,7 +173,7 @@ class Driver:
             case Finish():
                 self._end(command)
             case WakeAt(at_us):
-                heappush(self._wakes, at_us)
+                self._agenda.wake_at(at_us)
             case Abandon():
                 pass  # a slice cannot be stopped; its result goes nowhere when it comes
             case Load() | Evict() | Advise():
@@ -260,7 +227,7 @@ class Driver:
 
     def _task_ended(self, record: TaskRecord) -> None:
         self.counters.task(record)
-        self._delivery.put(partial(self._delivery.observe, record))
+        self._out.append(partial(self._delivery.observe, record))
 
     def _end(self, finish: Finish) -> None:
         job = self._jobs.pop(finish.job, None)
@@ -271,14 +238,14 @@ class Driver:
         self.counters.request(record)
         done = finish.outcome is JobOutcome.COMPLETED
         answer = self._result(job, record) if done else error_of(record, self.down())
-        self._delivery.put(partial(self._deliver, job, record, answer))
+        self._out.append(partial(self._deliver, job, record, answer))
 
     def _result(self, job: LiveJob, record: RequestRecord) -> InferResult:
         return InferResult(
             outputs=job.outputs(),
             record=record,
             tasks=tuple(job.records),
-            policy=self._core.status().policy,
+            policy=self._core.policy,
             word=next((task.word for task in job.records if task.word), ""),
         )
 

@@ -76,6 +76,11 @@ class Core:
                 commands.append(WakeAt(at_us))
         return commands
 
+    @property
+    def policy(self) -> str:
+        """Return the name of the policy in force."""
+        return self._policy.name
+
     def status(self) -> CoreStatus:
         """Return a picture of the core."""
         state, policy = self._state, self._policy

@@ -152,8 +152,10 @@ def test_a_run_with_failures_and_removed_models_replays_too(scripted: ModuleType
         inputs = Reference(models.chain()).inputs()
         for step in (scripted.fail, scripted.lose, scripted.crash):
             scripted.SCRIPTS["cpu0"].runs.append(step)
-            for _ in range(4):
-                engine.submit("chain", inputs)
+            while scripted.SCRIPTS["cpu0"].runs:  # the processor may be down for a while
+                for processor in ("cpu0", None):
+                    engine.submit("chain", inputs, processor=processor)
+                threading.Event().wait(0.005)
         engine.unregister("chain")
         assert engine.drain(WAIT_S)
         _balanced(engine)

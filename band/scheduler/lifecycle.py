@@ -155,7 +155,6 @@ class Lifecycle:
     def restart(self, job: Job) -> None:
         """Run a job from its start: the units it has finished do not exist any more."""
         self._abandon_tasks(job)
-        self._state.queue.discard(job)
         job.restart()
         job.leave_merged_run()
         self.requeue(job)

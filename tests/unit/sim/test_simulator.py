@@ -1,0 +1,197 @@
+"""The simulator: exact on small cases, deterministic for a seed, every request accounted for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+import pytest
+
+from band.device.profile import Device
+from band.metrics.records import RequestRecord
+from band.plan.table import PlanTable
+from band.scheduler.commands import Command, DropReason, JobOutcome, WakeAt
+from band.scheduler.events import (
+    Event,
+    ModelAdded,
+    PolicySwapped,
+    RequestArrived,
+    TaskFinished,
+    Tick,
+    WorkerUp,
+)
+from band.scheduler.loader import make_policy, policy_swapped
+from band.scheduler.options import CoreOptions
+from band.sim.simulator import SimRun, simulate
+from band.testing.arrivals import FixedArrivals, periodic
+from band.testing.tables import make_device, make_table, whole
+
+SPLIT = make_table(
+    "split", {"cpu": {(0, 0): 100, (1, 1): 50}, "gpu": {(0, 0): 30, (1, 1): 900}}, move_us=7
+)
+
+
+class Recorded:
+    """Keeps what the recorder is given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, Event, tuple[Command, ...]]] = []
+
+    def record(self, now_us: int, event: Event, commands: Sequence[Command]) -> None:
+        self.calls.append((now_us, event, tuple(commands)))
+
+
+def play(
+    source: FixedArrivals,
+    *tables: PlanTable,
+    device: Device | None = None,
+    policy: str = "shortest_expected_latency",
+    options: CoreOptions | None = None,
+    seed: int = 0,
+    recorder: Recorded | None = None,
+) -> SimRun:
+    return simulate(
+        device=device or make_device(),
+        models=[ModelAdded(table) for table in tables],
+        policy=policy_swapped(policy),
+        make_policy=make_policy,
+        source=source,
+        options=options,
+        seed=seed,
+        recorder=recorder,
+    )
+
+
+def by_request(run: SimRun) -> dict[int, RequestRecord]:
+    return {record.request: record for record in run.requests}
+
+
+def test_times_are_exact_to_the_microsecond() -> None:
+    run = play(FixedArrivals([(1000, RequestArrived(0, "split", deadline_us=1100))]), SPLIT)
+    first, second = run.tasks
+    assert (first.processor, first.dispatched_us, first.finished_us) == ("gpu", 1000, 1030)
+    assert (second.processor, second.dispatched_us, second.finished_us) == ("cpu", 1030, 1087)
+    assert (second.transfer_us, second.run_us, second.predicted_us) == (7, 50, 57)
+    (request,) = run.requests
+    assert (request.latency_us, request.queue_us, request.on_time, request.split) == (
+        87, 0, True, True,
+    )  # fmt: skip
+    assert (request.tasks, request.processors) == ((0, 1), ("gpu", "cpu"))
+    assert run.duration_us == 1087
+
+
+def test_every_task_carries_the_word_simulated() -> None:
+    run = play(periodic({"split": 100.0}, 0.1), SPLIT)
+    assert {task.word for task in run.tasks} == {"simulated"}
+
+
+def test_a_request_that_waits_shows_its_queue_time() -> None:
+    arrivals = [(at_us, RequestArrived(n, "m")) for n, at_us in enumerate((0, 10))]
+    run = play(FixedArrivals(arrivals), whole("m", cpu=100))
+    assert by_request(run)[1].queue_us == 90
+
+
+def test_jobs_that_wait_when_the_trace_ends_run_to_completion() -> None:
+    arrivals = [(0, RequestArrived(n, "m")) for n in range(50)]
+    run = play(FixedArrivals(arrivals), whole("m", cpu=100))
+    assert {r.outcome for r in run.requests} == {JobOutcome.COMPLETED}
+    assert run.duration_us == 5000
+
+
+def test_the_inbox_is_self_contained_and_in_order() -> None:
+    recorder = Recorded()
+    device = make_device(["cpu", "gpu"])
+    play(periodic({"m": 100.0}, 0.05), whole_on_two(), device=device, recorder=recorder)
+    kinds = [type(event) for _, event, _ in recorder.calls]
+    assert kinds[:5] == [PolicySwapped, WorkerUp, WorkerUp, ModelAdded, RequestArrived]
+    assert kinds.count(TaskFinished) == kinds.count(RequestArrived) == 5
+    times = [now_us for now_us, _, _ in recorder.calls]
+    assert times == sorted(times)
+    assert times[0] == 0
+
+
+def whole_on_two() -> PlanTable:
+    return make_table("m", {"cpu": {(0, 0): 90}, "gpu": {(0, 0): 40}}, processors=["cpu", "gpu"])
+
+
+def test_a_processor_that_is_not_available_does_nothing() -> None:
+    device = make_device(["cpu", "gpu"])
+    cpu, gpu = device.processors
+    device = replace(device, processors=(cpu, replace(gpu, available=False)))
+    run = play(periodic({"m": 10.0}, 1.0), whole_on_two(), device=device)
+    assert {task.processor for task in run.tasks} == {"cpu"}
+
+
+def test_ticks_come_when_they_were_asked_for() -> None:
+    recorder = Recorded()
+    arrivals = [
+        (0, RequestArrived(0, "m")),
+        (5, RequestArrived(1, "m", expires_us=60)),
+    ]
+    run = play(FixedArrivals(arrivals), whole("m", cpu=100), recorder=recorder)
+    assert (5, WakeAt(60)) in [(now, c) for now, _, commands in recorder.calls for c in commands]
+    assert (60, Tick()) in [(now, event) for now, event, _ in recorder.calls]
+    assert by_request(run)[1].reason == DropReason.DEADLINE_PASSED
+    assert by_request(run)[1].finished_us == 60
+
+
+def test_children_arrive_when_their_parent_completes() -> None:
+    children = {0: (RequestArrived(1, "m", parents=(0,)), RequestArrived(2, "m", parents=(0,)))}
+    source = FixedArrivals([(100, RequestArrived(0, "m"))], children)
+    run = play(source, whole("m", cpu=30))
+    assert [(r.request, r.arrived_us, r.finished_us) for r in run.requests] == [
+        (0, 100, 130), (1, 130, 160), (2, 130, 190),
+    ]  # fmt: skip
+    assert by_request(run)[2].parents == (0,)
+
+
+def test_children_of_a_dropped_parent_do_not_arrive() -> None:
+    source = FixedArrivals([(0, RequestArrived(0, "gone"))], {0: (RequestArrived(1, "m"),)})
+    run = play(source, whole("m", cpu=30))
+    assert [(r.request, r.outcome, r.reason) for r in run.requests] == [
+        (0, "dropped", "no_processor")
+    ]
+    assert run.requests[0].queue_us is None
+
+
+def test_noise_is_log_normal_around_the_prediction() -> None:
+    device = make_device(["cpu"], noise_sigma=0.1)
+    table = make_table("m", {"cpu": {(0, 0): 1000}}, processors=["cpu"])
+    run = play(periodic({"m": 100.0}, 5.0), table, device=device, policy="fixed_worker")
+    times = sorted(task.run_us for task in run.tasks)
+    assert median(times) == pytest.approx(1000, rel=0.02)
+    assert times[int(0.8413 * len(times))] == pytest.approx(1000 * 1.105, rel=0.03)
+    assert all(t.finished_us - t.dispatched_us == t.run_us + t.transfer_us for t in run.tasks)
+
+
+def test_noise_never_makes_a_run_shorter_than_a_microsecond() -> None:
+    device = make_device(["cpu"], noise_sigma=3.0)
+    table = make_table("m", {"cpu": {(0, 0): 1}}, processors=["cpu"])
+    run = play(periodic({"m": 1000.0}, 0.3), table, device=device)
+    assert min(task.run_us for task in run.tasks) == 1
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
+    def run(seed: int) -> SimRun:
+        source = periodic({"split": 3000.0, "m": 2000.0}, 0.2, slo_us=2000)
+        tables = SPLIT, whole("m", cpu=400, gpu=300)
+        return play(source, *tables, device=make_device(noise_sigma=0.2), seed=seed)
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+@pytest.mark.parametrize("policy", ["least_slack_first", "heft", "round_robin", "fixed_worker"])
+def test_every_request_is_accounted_for_under_overload(policy: str) -> None:
+    source = periodic({"split": 9000.0, "m": 9000.0}, 0.1, slo_us=3000)
+    run = play(
+        source, SPLIT, whole("m", cpu=400), policy=policy, options=CoreOptions(queue_limit=9)
+    )
+    assert sorted(r.request for r in run.requests) == list(range(1800))
+    ends = {(r.outcome, r.reason) for r in run.requests}
+    assert ("completed", "") in ends
+    assert ("dropped", "queue_full") in ends
+    assert ends <= {
+        ("completed", ""), ("dropped", "queue_full"), ("dropped", "deadline_unreachable"),
+    }  # fmt: skip
+    ran = [task for r in run.requests for task in r.tasks]
+    assert sorted(ran) == [task.task for task in sorted(run.tasks)]

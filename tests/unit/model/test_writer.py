@@ -216,6 +216,11 @@ def test_an_illegal_set_is_refused(ops: list[int], says: str) -> None:
     assert caught.value.code is ErrorCode.INVALID_REQUEST
 
 
+def test_data_that_comes_back_over_several_ops_is_refused() -> None:
+    with pytest.raises(BandError, match="op 4 is in the slice and op 3"):
+        write_slice(chain(), [0, 4])
+
+
 def test_two_branches_without_their_join_are_legal() -> None:
     assert write_slice(residual(), [1, 2]).ops == (1, 2)
 

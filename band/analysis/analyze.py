@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from band.analysis import band_mode, cost_mode, why_not
+from band.analysis.band_merge import MAX_PARTS
 from band.analysis.boundary import boundaries
 from band.analysis.opgraph import OpGraph, bits_of, mask_of
 from band.analysis.partition import (
@@ -56,18 +57,7 @@ def analyze(
             the original refuses the model.
     """
     size = DEFAULT_MINIMUM_SIZE[mode] if minimum_subgraph_size is None else minimum_subgraph_size
-    if size < 1:
-        raise BandError(
-            ErrorCode.INVALID_CONFIG,
-            f"minimum subgraph size must be at least 1, not {size}",
-            minimum_subgraph_size=size,
-        )
-    if not graph.compute_ops:
-        raise BandError(
-            ErrorCode.INVALID_MODEL,
-            f"model {graph.name} has no op that computes anything; nothing can be scheduled",
-            model=graph.name,
-        )
+    _check(graph, size)
     refused = {p.index: refusals(p, graph) for p in device.processors if p.available}
     if mode is Mode.BAND:
         found = _band(graph, device, refused, preparation, size)
@@ -93,6 +83,21 @@ def analyze(
         boundary_tensors=between.tensors,
         boundary_bytes=between.byte_counts,
     )
+
+
+def _check(graph: Graph, minimum_size: int) -> None:
+    if minimum_size < 1:
+        raise BandError(
+            ErrorCode.INVALID_CONFIG,
+            f"minimum subgraph size must be at least 1, not {minimum_size}",
+            minimum_subgraph_size=minimum_size,
+        )
+    if not graph.compute_ops:
+        raise BandError(
+            ErrorCode.INVALID_MODEL,
+            f"model {graph.name} has no op that computes anything; nothing can be scheduled",
+            model=graph.name,
+        )
 
 
 def _cost(
@@ -154,7 +159,12 @@ def _band(
     ]
     unsupported = [mask_of(refused.get(p.index, {})) for p in device.processors]
     found = band_mode.analyze_ops(
-        flow, workers, unsupported, preparation=preparation, minimum_size=size
+        flow,
+        workers,
+        unsupported,
+        preparation=preparation,
+        minimum_size=size,
+        thorough=False,
     )
     if sum(ops.bit_count() for ops in found.units) != len(graph.ops):
         raise why_not.cyclic(graph)
@@ -162,7 +172,9 @@ def _band(
         if not mask:
             raise why_not.nobody_takes(graph, device, refused, tuple(bits_of(ops))[:1])
     if found.non_contiguous:
-        raise why_not.gaps(graph, device, found.non_contiguous)
+        raise why_not.gaps(graph, device, found.non_contiguous[0])
+    if len(found.parts) > MAX_PARTS:
+        raise why_not.too_many(graph, device, len(found.units))
     ignored = band_mode.ignored_ops(flow, workers, unsupported, size)
     return _Found(
         [

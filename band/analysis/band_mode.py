@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from band.analysis.band_merge import Part, is_contiguous, merge
 from band.analysis.opgraph import OpGraph, alternating_sets, bits_of, unit_sets
 from band.analysis.partition import Preparation
 
@@ -25,14 +26,6 @@ class Worker(NamedTuple):
 
     cpu: bool
     available: bool
-
-
-class Part(NamedTuple):
-    """A subgraph: a set of ops (mask) on one worker, and the units (mask) it is made of."""
-
-    worker: int
-    ops: int
-    units: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +50,6 @@ class Analysis:
     def non_contiguous(self) -> tuple[Part, ...]:
         """Return the subgraphs whose unit indices have a gap: Band refuses such a model."""
         return tuple(p for p in self.parts if not is_contiguous(p.units))
-
-
-def is_contiguous(units: int) -> bool:
-    """Return whether max - min == count - 1 holds for the units of a mask."""
-    low = units & -units
-    return bool(units) and units + low == 1 << units.bit_length()
 
 
 def fallback_parts(
@@ -127,6 +114,7 @@ def analyze_ops(
     *,
     preparation: Preparation = Preparation.MERGE_UNIT_SUBGRAPH,
     minimum_size: int = 7,
+    thorough: bool = True,
 ) -> Analysis:
     """Return Band's units and subgraphs.
 
@@ -137,6 +125,8 @@ def analyze_ops(
             for workers that are not available).
         preparation: which subgraphs are wanted.
         minimum_size: sets with fewer ops leave an accelerator.
+        thorough: give the merge step its full course. If not, it stops once a model is sure to be
+            refused: at the first gap, or above ``band_merge.MAX_PARTS`` subgraphs.
     """
     available = sum(1 << w for w, kind in enumerate(workers) if kind.available)
     if preparation is Preparation.NO_FALLBACK_SUBGRAPH:
@@ -152,7 +142,7 @@ def analyze_ops(
     ]
     parts, passes = definitions, 0
     if preparation is Preparation.MERGE_UNIT_SUBGRAPH:
-        parts, passes = merge(graph, definitions)
+        parts, passes = merge(graph, definitions, thorough=thorough)
     elif preparation is Preparation.FALLBACK_PER_WORKER:
         parts = [
             Part(target, ops, sum(1 << k for k, (unit, _) in enumerate(units) if not unit & ~ops))
@@ -166,51 +156,3 @@ def analyze_ops(
         parts=tuple(parts),
         merge_passes=passes,
     )
-
-
-class _Merging(NamedTuple):
-    """A part with the tensor sets that the merge test compares."""
-
-    part: Part
-    needs: int
-    writes: int
-
-
-def merge(graph: OpGraph, definitions: Sequence[Part]) -> tuple[list[Part], int]:
-    """Return the definitions and all that Band's pairwise merge adds, and the number of passes.
-
-    A pass looks at each ordered pair of parts of one worker and joins them if the second reads
-    nothing but what the first writes. Pairs that an earlier pass has seen cannot add anything,
-    so only pairs with a part of the last pass are looked at; the result and its order are those
-    of the full scan.
-    """
-    ordered = [_merging(graph, part) for part in definitions]
-    known = {(part.worker, part.ops) for part in definitions}
-    fresh_from = 0
-    passes = 0
-    while True:
-        passes += 1
-        everyone: dict[int, list[_Merging]] = {}
-        newcomers: dict[int, list[_Merging]] = {}
-        for index, entry in enumerate(ordered):
-            everyone.setdefault(entry.part.worker, []).append(entry)
-            if index >= fresh_from:
-                newcomers.setdefault(entry.part.worker, []).append(entry)
-        added: list[_Merging] = []
-        for index, (part, _, writes) in enumerate(ordered):
-            partners = everyone if index >= fresh_from else newcomers
-            for other, needs, _ in partners.get(part.worker, ()):
-                ops = part.ops | other.ops
-                if needs & ~writes or other is part or (part.worker, ops) in known:
-                    continue
-                known.add((part.worker, ops))
-                joined = Part(part.worker, ops, part.units | other.units)
-                added.append(_merging(graph, joined))
-        if not added:
-            return [entry.part for entry in ordered], passes
-        fresh_from = len(ordered)
-        ordered.extend(added)
-
-
-def _merging(graph: OpGraph, part: Part) -> _Merging:
-    return _Merging(part, graph.pure_inputs(part.ops), graph.written_by(part.ops))

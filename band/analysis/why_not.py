@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from band.analysis.band_mode import Part
+from band.analysis.band_merge import MAX_PARTS, Part
 from band.analysis.opgraph import bits_of
 from band.analysis.partition import Mode, Unsupported
 from band.device.profile import Device, Processor, ProcessorKind
@@ -108,17 +108,29 @@ def not_whole(graph: Graph, device: Device, refused: Refusals) -> BandError:
     )
 
 
-def gaps(graph: Graph, device: Device, parts: Sequence[Part]) -> BandError:
-    """Return the error for a model that Band refuses for subgraphs with gaps in their units."""
-    units = ", ".join(map(str, bits_of(parts[0].units)))
+def gaps(graph: Graph, device: Device, part: Part) -> BandError:
+    """Return the error for a model that Band refuses for a subgraph with a gap in its units."""
+    units = ", ".join(map(str, bits_of(part.units)))
     return BandError(
         ErrorCode.UNSUPPORTED_MODEL,
-        f"Band refuses model {graph.name}: {len(parts)} merged subgraphs have gaps in their unit "
-        f"indices (such as units {units} on {device.processors[parts[0].worker].name}); "
-        "cost mode refuses nothing for that",
+        f"Band refuses model {graph.name}: units {units} would be merged on "
+        f"{device.processors[part.worker].name}, and their indices have a gap; cost mode refuses "
+        "nothing for that",
         model=graph.name,
         device=device.name,
-        non_contiguous=len(parts),
+        units=tuple(bits_of(part.units)),
+    )
+
+
+def too_many(graph: Graph, device: Device, unit_count: int) -> BandError:
+    """Return the error for a model of which Band's merge makes more subgraphs than is sensible."""
+    return BandError(
+        ErrorCode.UNSUPPORTED_MODEL,
+        f"Band's merge makes more than {MAX_PARTS} subgraphs of the {unit_count} units of model "
+        f"{graph.name} on {device.name}; raise the minimum subgraph size or use cost mode",
+        model=graph.name,
+        device=device.name,
+        units=unit_count,
     )
 
 

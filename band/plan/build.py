@@ -27,16 +27,30 @@ def build_table(
 
     Raises:
         BandError: UNSUPPORTED_MODEL if a unit holds only ops that read constants (band mode can
-            make such units), or if the candidate subgraphs cannot be chained from start to end.
+            make such units), if the candidate subgraphs cannot be chained from start to end, or if
+            a processor has no cost coefficients.
     """
     units = _compute_units(graph, partition)
-    wanted: dict[tuple[int, int], set[int]] = {}
-    for subgraph in partition.subgraphs:
-        first, last = subgraph.units[0], subgraph.units[-1]
-        whole = sum(len(partition.units[u].ops) for u in range(first, last + 1))
-        if len(subgraph.units) == last - first + 1 and len(subgraph.ops) == whole:
-            wanted.setdefault((first, last), set()).add(subgraph.processor)
-    prices = {p.index: Pricing(p, graph) for p in device.processors if p.costs}
+    spans = _spans(graph, device, partition, units)
+    _check_chain(graph, partition, spans)
+    return PlanTable(
+        model=name,
+        version=version,
+        processors=tuple(p.name for p in device.processors),
+        unit_count=len(units),
+        dependencies=tuple(unit.dependencies for unit in partition.units),
+        spans=tuple(spans),
+        transfer_us=_transfers(device, partition),
+    )
+
+
+def _spans(
+    graph: Graph, device: Device, partition: Partition, units: list[tuple[int, ...]]
+) -> list[Span]:
+    """Return all candidate spans, sorted; work and memory are summed as a range grows."""
+    wanted = _wanted(partition)
+    used = sorted({processor for processors in wanted.values() for processor in processors})
+    prices = {processor: Pricing(device.processors[processor], graph) for processor in used}
     spans: list[Span] = []
     part = PartWork(graph)
     for memory in range_memory(graph, units):
@@ -54,18 +68,20 @@ def build_table(
                 peak_bytes=memory.peak_bytes,
                 load_bytes=memory.load_bytes,
             )
-            for processor in sorted(wanted.get((memory.first, memory.last), ()))
+            for processor in wanted.get((memory.first, memory.last), ())
         )
-    _check_chain(graph, partition, spans)
-    return PlanTable(
-        model=name,
-        version=version,
-        processors=tuple(p.name for p in device.processors),
-        unit_count=len(units),
-        dependencies=tuple(unit.dependencies for unit in partition.units),
-        spans=tuple(spans),
-        transfer_us=_transfers(device, partition),
-    )
+    return spans
+
+
+def _wanted(partition: Partition) -> dict[tuple[int, int], list[int]]:
+    """Return (first, last) -> processors, ascending, of the subgraphs that are ranges of units."""
+    wanted: dict[tuple[int, int], set[int]] = {}
+    for subgraph in partition.subgraphs:
+        first, last = subgraph.units[0], subgraph.units[-1]
+        whole = sum(len(partition.units[u].ops) for u in range(first, last + 1))
+        if len(subgraph.units) == last - first + 1 and len(subgraph.ops) == whole:
+            wanted.setdefault((first, last), set()).add(subgraph.processor)
+    return {span: sorted(processors) for span, processors in wanted.items()}
 
 
 def _compute_units(graph: Graph, partition: Partition) -> list[tuple[int, ...]]:

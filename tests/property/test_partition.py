@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from band.analysis.analyze import analyze
-from band.analysis.band_mode import Part, Worker, analyze_ops, merge
+from band.analysis.band_merge import Part, merge
+from band.analysis.band_mode import Worker, analyze_ops
 from band.analysis.opgraph import OpGraph, bits_of, mask_of
 from band.analysis.partition import Mode, Partition, Preparation
 from band.device.profile import Device
@@ -21,9 +22,11 @@ SEEDS = st.integers(0, 2**32)
 ACCELERATORS = ("gpu", "dsp", "npu")
 
 
-def _case(seed: int, *, constant_ops: bool = True) -> tuple[Graph, Device, dict[str, set[int]]]:
+def _case(
+    seed: int, *, constant_ops: bool = True, most_ops: int = 25
+) -> tuple[Graph, Device, dict[str, set[int]]]:
     rng = random.Random(seed)
-    graph = random_graph(rng, rng.randint(1, 25), constant_ops=constant_ops)
+    graph = random_graph(rng, rng.randint(1, most_ops), constant_ops=constant_ops)
     ops = range(len(graph.ops))
     share = rng.choice((0.0, 0.1, 0.4))
     refused: dict[str, set[int]] = {"cpu0": set(), "cpu1": set()}
@@ -125,7 +128,7 @@ def test_both_modes_find_the_same_units_where_nothing_is_constant(seed: int) -> 
 
 @given(SEEDS)
 def test_band_mode_refuses_exactly_the_models_with_a_gap(seed: int) -> None:
-    graph, device, refused = _case(seed)
+    graph, device, refused = _case(seed, most_ops=12)
     flow = OpGraph.from_items(graph, [(op.index,) for op in graph.ops])
     workers = [Worker(cpu=name.startswith("cpu"), available=True) for name in refused]
     raw = analyze_ops(flow, workers, [mask_of(ops) for ops in refused.values()], minimum_size=1)
@@ -133,6 +136,8 @@ def test_band_mode_refuses_exactly_the_models_with_a_gap(seed: int) -> None:
         with pytest.raises(BandError, match="Band refuses model") as caught:
             analyze(graph, device, mode=Mode.BAND, minimum_subgraph_size=1)
         assert caught.value.code is ErrorCode.UNSUPPORTED_MODEL
+        refused_units = {tuple(bits_of(part.units)) for part in raw.non_contiguous}
+        assert caught.value.fields["units"] in refused_units
         return
     partition = analyze(graph, device, mode=Mode.BAND, minimum_subgraph_size=1)
     assert len(partition.subgraphs) == len(raw.parts)

@@ -131,8 +131,10 @@ def test_ops_that_cannot_be_ordered_are_refused(mode: Mode) -> None:
 def test_the_fork_that_band_refuses_is_taken_in_cost_mode() -> None:
     fork = make_graph([[0], [1], [1]], outputs=(2, 3))
     device = device_for(fork, {"cpu0": (), "gpu": (1,), "dsp": (2,)})
-    with pytest.raises(BandError, match=r"2 merged subgraphs have gaps .* units 0, 2 on cpu0"):
+    with pytest.raises(BandError, match=r"units 0, 2 would be merged on cpu0, .* gap") as caught:
         analyze(fork, device, mode=Mode.BAND, minimum_subgraph_size=1)
+    assert caught.value.code is ErrorCode.UNSUPPORTED_MODEL
+    assert caught.value.fields["units"] == (0, 2)
     partition = analyze(fork, device)
     assert (0, (0, 1, 2)) in {(s.processor, s.units) for s in partition.subgraphs}
     assert (0, (0, 2)) not in {(s.processor, s.units) for s in partition.subgraphs}
@@ -173,6 +175,15 @@ def test_a_model_of_very_many_units_gets_a_larger_minimum_size() -> None:
     assert partition.minimum_subgraph_size == 2
     assert len(partition.units) == 1
     assert partition.unsupported[0].reason == "in a run of fewer than 2 ops"
+
+
+def test_band_mode_gives_up_on_models_of_very_many_subgraphs() -> None:
+    graph, refused = _alternating(100)  # 100 * 101 / 2 ranges on the CPU alone
+    device = device_for(graph, {"cpu0": (), "gpu": refused})
+    with pytest.raises(BandError, match="more than 4096 subgraphs of the 100 units") as caught:
+        analyze(graph, device, mode=Mode.BAND, minimum_subgraph_size=1)
+    assert caught.value.code is ErrorCode.UNSUPPORTED_MODEL
+    assert len(analyze(graph, device).units) == 100
 
 
 def test_two_processors_that_share_no_run_cannot_be_capped_below_what_the_model_needs() -> None:

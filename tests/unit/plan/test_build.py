@@ -1,6 +1,7 @@
 """Plan tables made from partitions."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -112,3 +113,13 @@ def test_a_unit_of_weight_ops_alone_has_no_slice() -> None:
     with pytest.raises(BandError, match="holds only ops that read constants") as caught:
         build_table(graph, device, partition, name="m")
     assert caught.value.code is ErrorCode.UNSUPPORTED_MODEL
+
+
+def test_a_cpu_without_costs_is_named() -> None:
+    # In band mode a CPU takes everything, even what it has no cost for.
+    graph = make_graph([[0], [1]])
+    device = device_for(graph, {"cpu0": ()})
+    device = replace(device, processors=(replace(device.processors[0], costs=()),))
+    partition = analyze(graph, device, mode=Mode.BAND)
+    with pytest.raises(BandError, match="cpu0 has no cost coefficients"):
+        build_table(graph, device, partition, name="m")

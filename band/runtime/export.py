@@ -10,7 +10,6 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.model.slice import Slice
 from band.model.tflite_writer import write_slice, write_whole
-from band.runtime.loading import ops_of
 from band.runtime.registration import Prepared
 
 MANIFEST: Final = "slices.json"
@@ -34,27 +33,15 @@ def export_slices(
     Raises:
         BandError: INVALID_REQUEST if the folder cannot be written to.
     """
-    loads = set(prepared.loads)
-    users: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
-    spans = {}
-    for span in prepared.table.spans:
-        if everything or (span.first, span.last, span.processor) in loads:
-            users[span.first, span.last].append(prepared.table.processors[span.processor])
-            spans[span.first, span.last] = span
     try:
         folder.mkdir(parents=True, exist_ok=True)
         rows = []
-        for (first, last), span in spans.items():
-            whole = span.units == prepared.table.all_units
-            part = (
-                write_whole(prepared.model)
-                if whole
-                else write_slice(prepared.model, ops_of(prepared, span))
-            )
+        for (first, last), processors in _wanted(prepared, everything=everything).items():
+            part = _cut(prepared, first, last)
             name = f"{prepared.model.name}.units-{first}-{last}.tflite"
             (folder / name).write_bytes(part.content)
             row = _row(prepared.model.graph, part, name)
-            rows.append({**row, "units": [first, last], "processors": users[first, last]})
+            rows.append({**row, "units": [first, last], "processors": processors})
         manifest = {
             "model": prepared.model.name,
             "sha256": prepared.model.graph.sha256,
@@ -68,6 +55,23 @@ def export_slices(
         msg = f"cannot write to {folder}: {error.strerror}; name another folder with --out"
         raise BandError(ErrorCode.INVALID_REQUEST, msg, path=str(folder)) from error
     return manifest
+
+
+def _wanted(prepared: Prepared, *, everything: bool) -> dict[tuple[int, int], list[str]]:
+    """Return (first unit, last unit) -> names of the processors that run it."""
+    loads = set(prepared.loads)
+    wanted: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+    for span in prepared.table.spans:
+        if everything or (span.first, span.last, span.processor) in loads:
+            wanted[span.first, span.last].append(prepared.table.processors[span.processor])
+    return dict(wanted)
+
+
+def _cut(prepared: Prepared, first: int, last: int) -> Slice:
+    if (first, last) == (0, prepared.table.unit_count - 1):
+        return write_whole(prepared.model)
+    ops = [op for unit in prepared.partition.units[first : last + 1] for op in unit.ops]
+    return write_slice(prepared.model, ops)
 
 
 def _row(graph: Graph, part: Slice, name: str) -> dict[str, Any]:

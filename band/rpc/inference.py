@@ -31,7 +31,7 @@ class InferenceService:
         server_name: as ServerMetadata tells it; some clients insist on ``triton``.
 
     Attributes:
-        ready: requests are taken; the daemon sets it.
+        ready: models are loaded and requests are taken; the daemon sets it.
     """
 
     def __init__(self, engine: Engine, calls: Calls, *, server_name: str) -> None:
@@ -63,7 +63,7 @@ class InferenceService:
     def _server_ready(
         self, _: wire.ServerReadyRequest, __: grpc.ServicerContext
     ) -> wire.ServerReadyResponse:
-        return wire.ServerReadyResponse(ready=self.ready)
+        return wire.ServerReadyResponse(ready=self._takes_requests())
 
     def _model_ready(
         self, request: wire.ModelReadyRequest, _: grpc.ServicerContext
@@ -72,7 +72,7 @@ class InferenceService:
             self._calls.model(request.name, request.version)
         except BandError:
             return wire.ModelReadyResponse(ready=False)
-        return wire.ModelReadyResponse(ready=self.ready)
+        return wire.ModelReadyResponse(ready=self._takes_requests())
 
     def _server_metadata(
         self, _: wire.ServerMetadataRequest, __: grpc.ServicerContext
@@ -119,11 +119,16 @@ class InferenceService:
         )
 
     def _repository_index(
-        self, _: wire.RepositoryIndexRequest, __: grpc.ServicerContext
+        self, request: wire.RepositoryIndexRequest, _: grpc.ServicerContext
     ) -> wire.RepositoryIndexResponse:
         response = wire.RepositoryIndexResponse()
-        if self.ready or not _.ready:
-            state = "READY" if self.ready else "UNAVAILABLE"
+        ready = self._takes_requests()
+        if ready or not request.ready:
+            state = "READY" if ready else "UNAVAILABLE"
             for name in sorted(info.name for info in self._engine.models()):
                 response.models.add(name=name, version=MODEL_VERSION, state=state)
         return response
+
+    def _takes_requests(self) -> bool:
+        """Return whether requests are taken and some processor is there to run them."""
+        return self.ready and any(processor.up for processor in self._engine.stats().processors)

@@ -17,7 +17,7 @@ MAX_DURATION_US: Final = 24 * 3600 * 1_000_000
 MAX_INT64: Final = 2**63 - 1
 
 _INTEGERS: Final = ("int64_param", "uint64_param")
-_OURS: Final = (
+OURS: Final = (
     "band_slo_us",
     "band_deadline_us",
     "band_processor",
@@ -41,8 +41,8 @@ def read_parameters(parameters: Mapping[str, Any]) -> RequestParameters:
     """
     refuse_unsupported(parameters)
     for key in parameters:
-        if key.startswith("band_") and key not in _OURS:
-            hint = suggestion(key, _OURS, noun="parameters of band")
+        if key.startswith("band_") and key not in OURS:
+            hint = suggestion(key, OURS, noun="parameters of band")
             raise BandError(ErrorCode.INVALID_REQUEST, f"unknown parameter {key!r}; {hint}")
     read: RequestParameters = {
         "priority": _integer(parameters, "priority", MAX_PRIORITY) or 0,

@@ -109,7 +109,9 @@ def _wait_not_serving(address: str) -> None:
         next(a for a in answers if a.status == health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
-def test_serve_says_when_it_is_ready_and_records_a_run(model_dir: Path, tmp_path: Path) -> None:
+def test_serve_says_when_it_is_ready_and_records_a_run(
+    band: Band, model_dir: Path, tmp_path: Path
+) -> None:
     model, records = model_dir / "chain.tflite", tmp_path / "records"
     device = slow_device(tmp_path, run_us=2_000)
     arguments = ("--model", model, "--device", device, "--policy", "heft", "--record", records)
@@ -126,8 +128,10 @@ def test_serve_says_when_it_is_ready_and_records_a_run(model_dir: Path, tmp_path
     assert ended.out == ""
     assert "draining signal=SIGTERM" in ended.err
     assert [f.nodes[0].model for f in read_trace(records / "trace.jsonl").frames] == ["chain"]
-    kinds = [type(entry.event).__name__ for entry in read_inbox(records / "serve.inbox.jsonl")]
+    inbox = records / "serve.inbox.jsonl"
+    kinds = [type(entry.event).__name__ for entry in read_inbox(inbox)]
     assert kinds == ["PolicySwapped", "WorkerUp", "ModelAdded", "RequestArrived", "TaskFinished"]
+    assert band("decisions", inbox).code == 0
 
 
 def test_sigterm_drains_what_runs_is_finished_and_nothing_new_is_taken(

@@ -1,5 +1,6 @@
 """Every wrong request gets its status and one sentence, and the daemon lives on."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,8 +14,9 @@ from band.errors import BandError, ErrorCode
 from band.metrics.records import RequestRecord
 from band.rpc.client import Client
 from band.rpc.daemon import Daemon
-from band.scheduler.events import RequestArrived
-from band.testing.daemons import WAIT_S, Scripted, Seen
+from band.runtime.backends.protocol import WorkerLostError
+from band.scheduler.events import RequestArrived, WorkerDown, WorkerUp
+from band.testing.daemons import WAIT_S, Gate, Scripted, Seen
 
 Request = service_pb2.ModelInferRequest
 Change = Callable[[Any], None]
@@ -207,6 +209,30 @@ def test_a_slice_that_fails_fails_its_request_alone(scripted: Scripted) -> None:
         assert isinstance(record, RequestRecord)
         assert isinstance(tasks, tuple)
         assert (record.outcome, [task.ok for task in tasks]) == ("failed", [False])
+        assert client.infer("chain", {"image": IMAGE}).record.outcome == "completed"
+
+
+def test_without_a_processor_the_daemon_is_alive_but_not_ready(scripted: Scripted) -> None:
+    daemon = scripted.serve("chain")
+    gate, seen = Gate(), Seen(daemon)
+
+    def lose() -> None:
+        raise WorkerLostError("scripted loss")
+
+    scripted.script.runs.append(lose)
+    scripted.script.opens.append(gate.hold)  # it does not come back before the gate opens
+    with Client(daemon.address) as client:
+        assert client.ready()
+        lost = client.infer_async("chain", {"image": IMAGE})
+        seen.wait(WorkerDown)
+        assert client.live()
+        assert not client.ready()
+        assert not client.ready("chain")
+        gate.open()
+        with contextlib.suppress(BandError):
+            lost.result(WAIT_S)
+        seen.wait(WorkerUp)
+        assert client.ready()
         assert client.infer("chain", {"image": IMAGE}).record.outcome == "completed"
 
 

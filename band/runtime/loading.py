@@ -14,7 +14,7 @@ from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Backend, Pace
 from band.runtime.live import LiveModel
 from band.runtime.memory import MemoryAccount
-from band.runtime.profiling import Measured, measure, random_inputs
+from band.runtime.profiling import Measured, measure, random_inputs, summarize
 from band.runtime.registration import Prepared, SpanKey
 from band.runtime.tensors import model_info
 from band.runtime.workforce import Post
@@ -158,17 +158,18 @@ class Loading:
         part = self._slices[key]
         inputs = random_inputs(self._graph, part)
 
-        def chore(backend: Backend) -> tuple[int, int]:
+        def chore(backend: Backend) -> tuple[int, ...]:
             return measure(backend, worker.handle(key), inputs, runs=runs, pace=_NO_PACE)
 
         try:
-            mean_us, p95_us = worker.call(chore).result()
+            times = worker.call(chore).result()
         except BandError as error:
             raise SliceRefusal(span, error.message) from error
         if is_stateful(self._graph):
             worker.reload(key).result()
-        if not runs:
+        if not times:
             return None
+        mean_us, p95_us = summarize(times)
         self._measured.append(
             Measured(
                 model=self._graph.name,
@@ -178,7 +179,7 @@ class Loading:
                 runtime=info.runtime,
                 runtime_version=info.runtime_version,
                 word=info.word,
-                runs=runs,
+                runs=len(times),
                 mean_us=mean_us,
                 p95_us=p95_us,
             )

@@ -5,7 +5,7 @@ so a profile stays valid when the analysis cuts the model differently.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,6 +22,7 @@ from band.plan.table import PlanTable
 from band.runtime.backends.protocol import Array, Backend, Pace
 
 _PERCENTILE: Final = 95
+_ENOUGH_US: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,24 +161,30 @@ def random_inputs(graph: Graph, part: Slice, seed: int = 0) -> dict[int, Array]:
 
 def measure(
     backend: Backend, handle: int, inputs: Mapping[int, Array], *, runs: int, pace: Pace
-) -> tuple[int, int]:
-    """Run a loaded slice once to warm it up and then ``runs`` times, in the backend's thread.
+) -> tuple[int, ...]:
+    """Run a loaded slice once to warm it up and then up to ``runs`` times.
+
+    Long runs vary little: it stops once they have taken half a second together. Called in the
+    thread of the backend.
 
     Returns:
-        Mean and 95th percentile of the execution time in microseconds, at least 1.
+        The execution times in microseconds; empty for no runs.
 
     Raises:
         BandError: BACKEND_FAILED if the slice does not run.
     """
-    times = []
-    for run in range(runs + 1):
-        result = backend.run(handle, inputs, pace, _new_array)
-        if run:
-            times.append(result.run_us)
-    if not times:
-        return 1, 1
-    return max(1, round(float(np.mean(times)))), max(
-        1, round(float(np.percentile(times, _PERCENTILE)))
+    backend.run(handle, inputs, pace, _new_array)
+    times: list[int] = []
+    while len(times) < runs and sum(times) < _ENOUGH_US:
+        times.append(backend.run(handle, inputs, pace, _new_array).run_us)
+    return tuple(times)
+
+
+def summarize(times: Sequence[int]) -> tuple[int, int]:
+    """Return mean and 95th percentile of execution times, at least 1 us each."""
+    return (
+        max(1, round(float(np.mean(times)))),
+        max(1, round(float(np.percentile(times, _PERCENTILE)))),
     )
 
 

@@ -11,6 +11,7 @@ from band.analysis.analyze import analyze
 from band.analysis.partition import Mode, Partition, Preparation
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
+from band.model.atoms import is_stateful
 from band.model.graph import missing_shapes
 from band.model.model import Model, with_shapes
 from band.plan.build import build_table
@@ -104,7 +105,8 @@ def prepare(
         table = table.with_costs(costs, version)
     free_bytes = device.memory_budget_bytes if free_bytes is None else free_bytes
     free_bytes -= max(partition.boundary_bytes, default=0)  # for the data of one job between tasks
-    loads = choose_loads(table, options.plans, free_bytes)
+    one_plan = is_stateful(model.graph)
+    loads = choose_loads(table, options.plans, free_bytes, one_plan=one_plan)
     return Prepared(model=model, partition=partition, table=table, loads=loads)
 
 
@@ -127,13 +129,17 @@ def _shaped(model: Model, device: Device, shapes: Shapes | None) -> Model:
     return with_shapes(model, {t: known[t] for t in missing if t in known})
 
 
-def choose_loads(table: PlanTable, plans: int, free_bytes: int) -> tuple[SpanKey, ...]:
+def choose_loads(
+    table: PlanTable, plans: int, free_bytes: int, *, one_plan: bool = False
+) -> tuple[SpanKey, ...]:
     """Return what to load: one plan that fits, whole models, then parts of the k best plans.
 
     Args:
         table: all candidate spans.
         plans: k.
         free_bytes: memory that the slices may take together.
+        one_plan: nothing beyond the first plan. A model that keeps state must always run in the
+            same slices, or its runs would not see each other's state.
 
     Raises:
         BandError: OUT_OF_MEMORY if not even one plan fits.
@@ -144,8 +150,9 @@ def choose_loads(table: PlanTable, plans: int, free_bytes: int) -> tuple[SpanKey
         ([s] for s in table.spans if (s.first, s.last) == (0, last)),
         key=lambda spans: spans[0].cost_us,
     )
+    first = _first_that_fits(table, (*best, *whole), free_bytes)
     chosen: dict[SpanKey, int] = {}
-    for spans in _first_that_fits(table, (*best, *whole), free_bytes), *whole, *best:
+    for spans in (first,) if one_plan else (first, *whole, *best):
         wanted = {(s.first, s.last, s.processor): s.load_bytes for s in spans}
         more = sum(size for key, size in wanted.items() if key not in chosen)
         if sum(chosen.values()) + more <= free_bytes:

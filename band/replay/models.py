@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from band.clock import MonotonicClock
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.model.model import Model
 from band.model.source import open_model
-from band.runtime.backends.protocol import BackendContext
-from band.runtime.discovery import open_backend
 from band.runtime.profiling import Profile
 from band.runtime.registration import AnalysisOptions, Prepared, prepare
+from band.runtime.shapes import ask_shapes
 from band.trace.contents import TraceContents
 from band.trace.schema import Trace, TraceModel
 
@@ -53,7 +51,7 @@ def prepare_models(
             device,
             name=name,
             options=options,
-            shapes=lambda found: _shapes(found, device),
+            shapes=lambda found: ask_shapes(found, device),
             profile=profile,
             free_bytes=free_bytes,
         )
@@ -75,14 +73,3 @@ def _open(model: TraceModel, folder: str) -> Model:
             model=model.name,
         )
     return opened
-
-
-def _shapes(model: Model, device: Device) -> Mapping[int, tuple[int, ...]]:
-    """Ask the runtime of the first processor; only models without static shapes come here."""
-    processor = next(p for p in device.processors if p.available)
-    context = BackendContext(device=device, clock=MonotonicClock(), seed=0)
-    backend = open_backend(processor, context)
-    try:
-        return backend.shapes(model.content)
-    finally:
-        backend.close()

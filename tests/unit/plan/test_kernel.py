@@ -74,6 +74,15 @@ def test_among_equal_plans_of_one_length_the_first_processor_and_the_earlier_end
     assert _steps(table, Kernel(table).plan(0, (0, 0))) == [("cpu", 0, 0), ("cpu", 1, 2)]
 
 
+def test_among_equal_plans_the_processor_counts_before_the_end_unit() -> None:
+    table = make_table(
+        "equal",
+        {"cpu": {(0, 1): 6}, "gpu": {(0, 0): 6}, "npu": {(1, 2): 4, (2, 2): 4}},
+        processors=("cpu", "gpu", "npu"),
+    )
+    assert _steps(table, Kernel(table).plan(0, (0, 0, 0))) == [("cpu", 0, 1), ("npu", 2, 2)]
+
+
 def test_a_step_waits_for_its_processor_and_for_the_step_before() -> None:
     plan = Kernel(VECTOR).plan(0, (7, 0))
     assert plan is not None

@@ -10,6 +10,7 @@ import typer
 from band.cli import analyze
 from band.cli.analysis_view import ranges_text
 from band.errors import BandError, ErrorCode
+from band.runtime.profiling import Measured, Profile
 from band.testing import models
 from band.testing.data import NO_DATA, data_dir
 
@@ -104,6 +105,27 @@ def test_options_reach_the_analysis(
         {"ops": [3, 4], "processors": ["cpu"]},
     ]
     assert len(found["subgraphs"]) == found["definitions"] == 3
+
+
+def test_measured_costs_replace_estimates(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: str, device: str
+) -> None:
+    measured = Measured(
+        model="chain",
+        sha256=models.chain().graph.sha256,
+        ops=(0, 1, 2, 3, 4),
+        processor="cpu",
+        runtime="ai-edge-litert",
+        runtime_version="1",
+        word="emulated",
+        runs=3,
+        mean_us=7,
+        p95_us=9,
+    )
+    path = tmp_path / "profile.json"
+    Profile(device="tiny", device_version="1", measured=(measured,)).write(path)
+    found = _document(capsys, model, "--device", device, "--profile", str(path))
+    assert found["predicted_us"] == 7
 
 
 def test_tables_name_units_processors_reasons_and_the_prediction(

@@ -125,6 +125,7 @@ def _read(path: Path) -> "Array":
             f"{path} is not an array of numpy: {error}; write it with numpy.save",
         ) from None
     if not isinstance(array, np.ndarray):
+        array.close()
         raise BandError(
             ErrorCode.INVALID_REQUEST, f"{path} holds several arrays; save one in a .npy file"
         )

@@ -1,17 +1,16 @@
 """``band serve`` and ``band infer``, as a person runs them."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 import numpy as np
 import pytest
-import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from band.cli.main import main
@@ -51,47 +50,72 @@ def band(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-class Served(NamedTuple):
-    """A daemon in a process of its own."""
+# The scripted processor reads the pipe before each run once the other file is there, so a test
+# decides when a run ends.
+SERVE = """
+import sys
+from pathlib import Path
+from band.cli.main import main
+from band.testing.backends import known_backends
+hold, gate = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
+with known_backends() as scripted:
+    runs = scripted.SCRIPTS["cpu0"].runs
+    def step():
+        runs.append(step)
+        if hold.exists():
+            gate.read_bytes()
+    runs.append(step)
+    main()
+"""
 
-    process: "subprocess.Popen[str]"
-    address: str
-    ready_line: str
+
+class Served:
+    """A daemon in a process of its own.
+
+    Args:
+        folder: of its socket.
+        arguments: of ``band serve``.
+    """
+
+    def __init__(self, folder: Path, *arguments: object) -> None:
+        self.address = f"unix://{folder}/band.sock"
+        self._hold, self._gate = folder / "hold", folder / "gate"
+        os.mkfifo(self._gate)
+        files = (str(self._hold), str(self._gate))
+        options = ("--address", self.address, *map(str, arguments))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, *files, "serve", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "Served":
+        assert self.process.stderr is not None
+        self.ready_line = self.process.stderr.readline().strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def hold_runs(self) -> None:
+        """From now on a run does not end before ``open_gate``."""
+        self._hold.touch()
+
+    def open_gate(self) -> None:
+        """Let the run that is held go on, and all that follow."""
+        self._hold.unlink()
+        self._gate.write_bytes(b"")
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
 
     def end(self) -> Ended:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=WAIT_S)
         return Ended(self.process.returncode, out, err)
-
-
-@contextmanager
-def served(folder: Path, *arguments: object) -> Iterator[Served]:
-    """Run ``band serve`` on a unix socket in a folder, from its ready line on."""
-    address = f"unix://{folder}/band.sock"
-    program = "from band.cli.main import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, "serve", "--address", address, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        assert line.startswith("serving at"), line + process.communicate()[1]
-        yield Served(process, address, line.strip())
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def slow_device(folder: Path, *, run_us: int) -> Path:
-    """Write an emulated device on which every run takes so long."""
-    path = Path(device_file(folder, backend="emulated"))
-    device = yaml.safe_load(path.read_text())
-    device["processors"][0]["costs"]["float32"]["dispatch_us"]["value"] = run_us
-    path.write_text(yaml.safe_dump(device))
-    return path
 
 
 def _running(client: Client) -> ReplyFuture:
@@ -113,16 +137,16 @@ def test_serve_says_when_it_is_ready_and_records_a_run(
     band: Band, model_dir: Path, tmp_path: Path
 ) -> None:
     model, records = model_dir / "chain.tflite", tmp_path / "records"
-    device = slow_device(tmp_path, run_us=2_000)
+    device = device_file(tmp_path, backend="emulated")
     arguments = ("--model", model, "--device", device, "--policy", "heft", "--record", records)
-    with served(tmp_path, *arguments) as daemon:
+    with Served(tmp_path, *arguments) as daemon:
         assert daemon.ready_line == (
             f"serving at {daemon.address}: device made_emulated (emulated), policy heft, "
             "models chain"
         )
         with Client(daemon.address) as client:
             assert client.infer("chain", INPUTS).word == "emulated"
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.terminate()
         ended = daemon.end()
     assert ended.code == 0
     assert ended.out == ""
@@ -134,39 +158,44 @@ def test_serve_says_when_it_is_ready_and_records_a_run(
     assert band("decisions", inbox).code == 0
 
 
+@pytest.fixture
+def held(model_dir: Path, tmp_path: Path) -> Iterator[tuple[Served, Client, ReplyFuture]]:
+    """A daemon with a request whose run is held."""
+    device = device_file(tmp_path, backend="scripted")
+    with (
+        Served(tmp_path, "--model", model_dir / "chain.tflite", "--device", device) as daemon,
+        Client(daemon.address) as client,
+    ):
+        assert daemon.ready_line.startswith("serving at"), daemon.end()
+        daemon.hold_runs()
+        yield daemon, client, _running(client)
+
+
 def test_sigterm_drains_what_runs_is_finished_and_nothing_new_is_taken(
-    model_dir: Path, tmp_path: Path
+    held: tuple[Served, Client, ReplyFuture], tmp_path: Path
 ) -> None:
-    device = slow_device(tmp_path, run_us=1_500_000)
-    with (
-        served(tmp_path, "--model", model_dir / "chain.tflite", "--device", device) as daemon,
-        Client(daemon.address) as client,
-    ):
-        running = _running(client)
-        daemon.process.send_signal(signal.SIGTERM)
-        _wait_not_serving(daemon.address)
-        with pytest.raises(BandError) as caught:
-            client.infer("chain", INPUTS)
-        assert caught.value.code is ErrorCode.DRAINING
-        assert running.result(WAIT_S).record.outcome == "completed"
-        assert daemon.end().code == 0
-        assert not (tmp_path / "band.sock").exists()
+    daemon, client, running = held
+    daemon.terminate()
+    _wait_not_serving(daemon.address)
+    with pytest.raises(BandError) as caught:
+        client.infer("chain", INPUTS)
+    assert caught.value.code is ErrorCode.DRAINING
+    daemon.open_gate()
+    assert running.result(WAIT_S).record.outcome == "completed"
+    assert daemon.end().code == 0
+    assert not (tmp_path / "band.sock").exists()
 
 
-def test_a_second_sigterm_cancels(model_dir: Path, tmp_path: Path) -> None:
-    device = slow_device(tmp_path, run_us=2_000_000)
-    with (
-        served(tmp_path, "--model", model_dir / "chain.tflite", "--device", device) as daemon,
-        Client(daemon.address) as client,
-    ):
-        running = _running(client)
-        daemon.process.send_signal(signal.SIGTERM)
-        _wait_not_serving(daemon.address)
-        daemon.process.send_signal(signal.SIGTERM)
-        with pytest.raises(BandError) as caught:
-            running.result(WAIT_S)
-        assert caught.value.code is ErrorCode.CANCELLED
-        assert daemon.end().code == 0
+def test_a_second_sigterm_cancels(held: tuple[Served, Client, ReplyFuture]) -> None:
+    daemon, _, running = held
+    daemon.terminate()
+    _wait_not_serving(daemon.address)
+    daemon.terminate()
+    with pytest.raises(BandError) as caught:
+        running.result(WAIT_S)
+    assert caught.value.code is ErrorCode.CANCELLED
+    daemon.open_gate()
+    assert daemon.end().code == 0
 
 
 @pytest.mark.parametrize(

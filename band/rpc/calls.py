@@ -1,15 +1,19 @@
 """One inference call: from its message to the engine, and from the engine to its answer."""
 
 import threading
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from band.errors import BandError
+from band.errors import BandError, ErrorCode
 from band.rpc import wire
 from band.rpc.convert import check_version, read_request, write_response
 from band.rpc.statistics import ModelCounts
 from band.runtime.engine import Engine
 from band.runtime.futures import InferFuture
 from band.runtime.tensors import ModelInfo
+from band.scheduler.commands import DropReason
+
+# Far above what a device works off in time: the engine's own queue limit is what to set.
+MAX_CALLS: Final = 1024
 
 
 class Call(NamedTuple):
@@ -33,11 +37,13 @@ class Calls:
 
     Args:
         engine: runs them.
+        limit: calls that may be under way; each may keep a thread of the server.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, limit: int = MAX_CALLS) -> None:
         self.counts = ModelCounts()
         self._engine = engine
+        self._limit = limit
         self._lock = threading.Lock()
         self._uncounted: set[InferFuture] = set()
 
@@ -55,8 +61,14 @@ class Calls:
         """Hand a request to the engine.
 
         Raises:
-            BandError: the request is not valid, or the engine does not take it.
+            BandError: the request is not valid, the engine does not take it, or QUEUE_FULL.
         """
+        if len(self._uncounted) >= self._limit:
+            raise BandError(
+                ErrorCode.QUEUE_FULL,
+                f"{self._limit} requests are under way in this daemon; send fewer at a time",
+                reason=DropReason.QUEUE_FULL.value,
+            )
         info = self.model(request.model_name, request.model_version)
         asked = read_request(request, info)
         future = self._engine.submit(info.name, asked.inputs, **asked.parameters)

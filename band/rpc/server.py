@@ -12,14 +12,15 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from band.errors import BandError, ErrorCode
 from band.rpc import wire
 from band.rpc.address import Address, claimed, taken
+from band.rpc.calls import MAX_CALLS
 from band.rpc.methods import BAND, INFERENCE, Handler, Method, rpc_handler
 from band.rpc.status import answered
 from band.units import BYTES_PER_MIB
 from band.v1 import band_pb2
 
-# A call keeps a thread until it ends, and threads are made as they are needed: this bounds how
-# many requests can be under way, so it is far above what a device can work off in time.
-MAX_CALLS: Final = 1024
+# A call keeps a thread until it ends, and threads are made as they are needed. Beyond the calls
+# that may wait for the engine there must be some to refuse more of them, and for everything else.
+THREADS: Final = MAX_CALLS + 128
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 _SERVICES: Final = (INFERENCE, BAND)
@@ -44,11 +45,11 @@ class Server:
         max_message_mib: int,
     ) -> None:
         self._address = address
-        self._pool = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="band-rpc")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="band-rpc")
         limit = max_message_mib * BYTES_PER_MIB
         self._server = grpc.server(
             self._pool,
-            maximum_concurrent_rpcs=MAX_CALLS,
+            maximum_concurrent_rpcs=THREADS,
             options=(
                 ("grpc.so_reuseport", 0),  # else two daemons share a port without a word
                 ("grpc.max_receive_message_length", limit),

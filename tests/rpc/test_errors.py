@@ -12,6 +12,8 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from band.errors import BandError, ErrorCode
 from band.metrics.records import RequestRecord
+from band.rpc import wire
+from band.rpc.calls import Calls
 from band.rpc.client import Client
 from band.rpc.daemon import Daemon
 from band.runtime.backends.protocol import WorkerLostError
@@ -251,6 +253,19 @@ def test_a_full_queue_is_resource_exhausted(scripted: Scripted) -> None:
         assert caught.value.fields["reason"] == "queue_full"
         gate.open()
         assert running.result(WAIT_S).record.outcome == waiting.result(WAIT_S).record.outcome
+
+
+def test_calls_are_bounded_whatever_the_queue_takes(scripted: Scripted) -> None:
+    calls = Calls(scripted.serve("chain").engine, limit=2)
+    gate = scripted.hold_next()
+    request = wire.ModelInferRequest.FromString(_valid().SerializeToString())
+    begun = [calls.begin(request) for _ in range(2)]
+    with pytest.raises(BandError) as caught:
+        calls.begin(request)
+    assert caught.value.code is ErrorCode.QUEUE_FULL
+    gate.open()
+    assert [calls.answer(call).model_name for call in begun] == ["chain", "chain"]
+    calls.answer(calls.begin(request))
 
 
 def test_an_error_of_ours_is_internal_and_its_traceback_stays_here(

@@ -1,5 +1,6 @@
 """What a daemon is started with: the configuration file, and the command line over it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -90,5 +91,6 @@ def check_policy(config: DaemonConfig) -> None:
 
 
 def _policy(text: str) -> PolicyConfig:
-    entry: PolicyConfig = TypeAdapter(PolicyEntry).validate_python(text)
+    # As JSON, since a strict schema takes text for a path only from a file.
+    entry: PolicyConfig = TypeAdapter(PolicyEntry).validate_json(json.dumps(text))
     return entry if entry.file is None else load_policy(entry.file)

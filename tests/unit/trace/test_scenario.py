@@ -91,3 +91,10 @@ def test_an_unknown_name_is_answered_with_the_nearest_shipped_one() -> None:
 def test_every_shipped_scenario_is_valid_and_named_as_its_file(name: str) -> None:
     scenario, path = load_scenario(name)
     assert scenario.name == path.stem == name
+
+
+def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs" / "traces.md"
+    example = docs.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    scenario, _ = load_scenario(write(tmp_path, example))
+    assert scenario.streams[0].nodes[1].count.uniform == (0, 2)

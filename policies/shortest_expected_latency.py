@@ -4,8 +4,7 @@ Formula:
     For each job of the window, L = latency of its best plan, given how long each processor is
     still busy. The job with the largest L (the first one on ties) gets its first step dispatched
     if that processor is idle; if not, it waits and the next largest is considered. After each
-    dispatch all L are computed anew. Only the best class present competes; the next class gets
-    what is left idle.
+    dispatch all L are computed anew. Only jobs of the best class that can start compete.
 
 Parameters:
     window: jobs looked at, 1 or more, default 16.
@@ -18,11 +17,10 @@ Source: Band, MobiSys 2022 (shortest_expected_latency).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import ClassVar
 
 from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
-from band.scheduler.view import BestPlan, JobView, View
+from band.scheduler.view import JobView, Step, View
 
 
 @dataclass(frozen=True)
@@ -49,28 +47,27 @@ class ShortestExpectedLatency:
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
         waits = list(view.waits_us)
+        waiting = view.window
         tasks: list[TaskSpec] = []
-        for _, jobs in groupby(view.window, key=lambda job: job.priority):
-            waiting = list(jobs)
-            while 0 in waits and (chosen := self._choose(view, waiting, waits)):
-                job, plan = chosen
-                span = plan.steps[0].span
-                tasks.append(TaskSpec.of(job, view.table(job.model), span))
-                waits[span.processor] = plan.steps[0].finish_us
-                waiting.remove(job)
+        while 0 in waits and (chosen := self._choose(view, waiting, waits)):
+            job, step = chosen
+            tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
+            waits[step.span.processor] = step.finish_us
+            waiting = [other for other in waiting if other is not job]
         return (Dispatch(tuple(tasks)),) if tasks else ()
 
     def _choose(
         self, view: View, waiting: Sequence[JobView], waits: Sequence[int]
-    ) -> tuple[JobView, BestPlan] | None:
+    ) -> tuple[JobView, Step] | None:
         """Return the job with the longest best plan among those whose first step can start."""
-        chosen = None
+        chosen: tuple[JobView, Step] | None = None
+        longest_us = -1
         for job in waiting:
+            if chosen is not None and job.priority != chosen[0].priority:
+                break
             plan = view.best_plan(job, waits)
-            if (
-                plan is not None
-                and waits[plan.steps[0].span.processor] == 0
-                and (chosen is None or plan.latency_us > chosen[1].latency_us)
-            ):
-                chosen = (job, plan)
+            if plan is not None and plan.latency_us > longest_us:
+                step = plan.steps[0]
+                if waits[step.span.processor] == 0:
+                    chosen, longest_us = (job, step), plan.latency_us
         return chosen

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from band.plan.task import SliceKey, units_mask
+from band.plan.task import SliceKey, slice_of, units_mask
 
 
 class Span(NamedTuple):
@@ -83,7 +83,7 @@ class PlanTable:
 
     def slice_key(self, span: Span) -> SliceKey:
         """Return the key of the slice that runs a span."""
-        return SliceKey(self.model, span.units)
+        return slice_of(self.model, span.first, span.last)
 
     def with_costs(self, costs: Mapping[tuple[int, int, int], int], version: int) -> "PlanTable":
         """Return a successor where (first, last, processor) -> cost_us replaces what was there."""

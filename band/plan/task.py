@@ -1,5 +1,6 @@
 """Tasks: one run of one slice on one processor, for one job or for several merged ones."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -13,6 +14,15 @@ class SliceKey(NamedTuple):
 
     model: str
     units: int
+
+
+@lru_cache(maxsize=1 << 16)
+def slice_of(model: str, first: int, last: int) -> SliceKey:
+    """Return the key of the slice of the units first..last, both included.
+
+    Asked for at every dispatch, hence the cache; keys are immutable and compare by value.
+    """
+    return SliceKey(model, units_mask(first, last))
 
 
 class Task(NamedTuple):

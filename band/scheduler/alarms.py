@@ -9,12 +9,15 @@ class Alarms:
 
     A needed time is asked for only when no earlier wake-up is on its way: the tick that comes
     first asks for the next one.
+
+    Attributes:
+        needed: heap of (at_us, job).
     """
 
-    __slots__ = ("_asked", "_needed", "_seen")
+    __slots__ = ("_asked", "_seen", "needed")
 
     def __init__(self) -> None:
-        self._needed: list[tuple[int, int]] = []
+        self.needed: list[tuple[int, int]] = []
         self._seen: set[tuple[int, int]] = set()
         self._asked: list[int] = []
 
@@ -23,12 +26,12 @@ class Alarms:
         need = (at_us, job)
         if need not in self._seen:
             self._seen.add(need)
-            heapq.heappush(self._needed, need)
+            heapq.heappush(self.needed, need)
 
     def due(self, now_us: int) -> list[int]:
         """Return the jobs whose time has come, in order of time; each need is returned once."""
         jobs = []
-        while self._needed and self._needed[0][0] <= now_us:
+        while self.needed and self.needed[0][0] <= now_us:
             jobs.append(self._pop())
         return jobs
 
@@ -43,27 +46,24 @@ class Alarms:
         Args:
             waits: tells whether a job still waits; the needs of others are forgotten.
         """
-        while self._needed and not waits(self._needed[0][1]):
+        while self.needed and not waits(self.needed[0][1]):
             self._pop()
-        return bool(self._needed)
+        return bool(self.needed)
 
     def ask(self, waits: Callable[[int], bool]) -> int | None:
         """Return the time to ask the driver for, None if no new wake-up is needed."""
         if not self.pending(waits):
             return None
-        at_us = self._needed[0][0]
+        at_us = self.needed[0][0]
         if self._asked and self._asked[0] <= at_us:
             return None
         heapq.heappush(self._asked, at_us)
         return at_us
 
     def _pop(self) -> int:
-        need = heapq.heappop(self._needed)
+        need = heapq.heappop(self.needed)
         self._seen.remove(need)
         return need[1]
 
-    def __bool__(self) -> bool:
-        return bool(self._needed)
-
     def __repr__(self) -> str:
-        return f"<Alarms needed={len(self._needed)} asked={self._asked}>"
+        return f"<Alarms needed={len(self.needed)} asked={self._asked}>"

@@ -33,8 +33,14 @@ from band.scheduler.membership import Membership
 from band.scheduler.options import CoreOptions, CoreStatus
 from band.scheduler.passes import MakePolicy, PolicyInForce
 from band.scheduler.policy import Decision, Defer, Dispatch, Drop
-from band.scheduler.state import CoreState, RunningTask
-from band.scheduler.validate import InvalidDecisionError, check_defer, check_drop, check_task
+from band.scheduler.state import CoreState
+from band.scheduler.validate import (
+    InvalidDecisionError,
+    check_defer,
+    check_drop,
+    check_task,
+    tasks_of,
+)
 
 
 class Core:
@@ -64,14 +70,15 @@ class Core:
             now_us: when; never less than in an earlier call.
         """
         commands: list[Command] = []
+        alarms = self._alarms
         self._lifecycle.commands = commands
         self._apply(event, now_us)
-        if self._alarms:
+        if alarms.needed:
             self._lifecycle.expire(now_us)
-        if self._state.queue:
+        if self._state.queue.entries:
             self._make_passes(now_us)
-        if self._alarms:
-            at_us = self._alarms.ask(self._waits)
+        if alarms.needed:
+            at_us = alarms.ask(self._waits)
             if at_us is not None:
                 commands.append(WakeAt(at_us))
         return commands
@@ -90,7 +97,7 @@ class Core:
             replaced=bool(policy.reason),
             reason=policy.reason,
             reports=tuple(policy.reports),
-            waiting=len(state.queue),
+            waiting=len(state.queue.entries),
             running=len(state.tasks),
             jobs=len(state.jobs),
             ended=dict(self._lifecycle.ended),
@@ -109,16 +116,16 @@ class Core:
     def _apply(self, event: Event, now_us: int) -> None:  # noqa: PLR0912 - one case an event
         match event:
             case TaskFinished():
-                running = self._take_task(event.task)
+                running = self._state.take_task(event.task)
                 if running is not None and running.jobs:
-                    running.model.learn(running.runnable.span, event.run_us)
+                    running.model.learn(running.runnable, event.run_us)
                     self._lifecycle.finished(running)
             case RequestArrived():
                 self._lifecycle.arrive(event, now_us)
             case Tick():
                 self._alarms.ticked(now_us)
             case TaskFailed():
-                running = self._take_task(event.task)
+                running = self._state.take_task(event.task)
                 if running is not None:
                     self._lifecycle.failed(running, event.reason)
             case Cancelled():
@@ -146,17 +153,10 @@ class Core:
             case _:
                 assert_never(event)
 
-    def _take_task(self, number: int) -> RunningTask | None:
-        """Return a task that ended and free its processor; None if it is not running."""
-        running = self._state.tasks.pop(number, None)
-        if running is not None:
-            self._state.processors[running.task.processor].running = None
-        return running
-
     def _make_passes(self, now_us: int) -> None:
         """Let the policy plan until it makes no progress or nothing is idle or waiting."""
         state = self._state
-        while state.queue:
+        while state.queue.entries:
             try:
                 decisions = self._policy.plan(state, now_us)
             except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
@@ -164,7 +164,7 @@ class Core:
             else:
                 progress, reason = self._carry_out(decisions, now_us)
                 if progress and not reason:
-                    if state.any_idle():
+                    if state.idle:
                         continue
                     return
                 reason = reason or self._stall()
@@ -181,9 +181,9 @@ class Core:
         This is what makes every accepted job end: it waits only while a task runs or a tick comes.
         """
         state = self._state
-        if state.tasks or not state.queue or self._alarms.pending(self._waits):
+        if state.tasks or not state.queue.entries or self._alarms.pending(self._waits):
             return ""
-        return f"it left {len(state.queue)} jobs waiting though every processor is idle"
+        return f"it left {len(state.queue.entries)} jobs waiting though every processor is idle"
 
     def _carry_out(self, decisions: Sequence[Decision], now_us: int) -> tuple[bool, str]:
         """Carry out decisions up to the first invalid one.
@@ -191,19 +191,19 @@ class Core:
         Returns:
             Whether a job was dispatched or dropped, and what is wrong ("" if nothing).
         """
-        progress = False
+        state, progress = self._state, False
         try:
             for decision in decisions:
-                if isinstance(decision, Dispatch) and isinstance(decision.tasks, tuple | list):
-                    for spec in decision.tasks:
-                        checked = check_task(self._state, spec)
+                if isinstance(decision, Dispatch):
+                    for spec in tasks_of(decision):
+                        checked = check_task(state, spec)
                         self._lifecycle.dispatch(spec.slice, *checked, now_us)
                         progress = True
                 elif isinstance(decision, Drop):
-                    self._lifecycle.drop(check_drop(self._state, decision), decision.reason)
+                    self._lifecycle.drop(check_drop(state, decision), decision.reason)
                     progress = True
                 elif isinstance(decision, Defer):
-                    check_defer(self._state, decision, now_us)
+                    check_defer(state, decision, now_us)
                     if decision.until_us is not None:
                         self._alarms.need(decision.until_us, decision.job)
                 else:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from band.plan.best import BestPlan
 from band.plan.hops import DOWN_US
 from band.plan.table import PlanTable
+from band.scheduler.registered import JobState
 from band.scheduler.state import CoreState
 from band.scheduler.view import JobView, ProcessorView
 
-_PlanKey = tuple[str, int, int, int, int, Sequence[int] | None]
+_PlanKey = tuple[str, JobState, tuple[int, ...]]
 
 
 class CoreView:
@@ -83,15 +84,19 @@ class CoreView:
 
     def best_plan(self, job: JobView, waits_us: Sequence[int] | None = None) -> BestPlan | None:
         """Return the earliest-finish plan of a job, given waits (default: the current ones)."""
-        waits = self.waits_us if waits_us is None else tuple(waits_us)
-        key = (job.model, job.finished, job.running, job.holder, job.processor, waits)
-        try:
-            return self._plans[key]
-        except KeyError:
-            model = self._state.models[job.model]
-            plan = model.best_plan(job.finished, job.running, waits, job.holder, job.processor)
-            self._plans[key] = plan
-            return plan
+        waits = waits_us or self.waits_us
+        model = self._state.models[job.model]
+        state = job[7:11]  # finished, running, holder, processor
+        idle = model.idle_plans.get(state) or model.idle_plan(state)
+        for processor, start_us in idle.starts:
+            if waits[processor] > start_us:
+                break
+        else:
+            return idle.plan
+        key = (job.model, state, tuple(waits))
+        if key not in self._plans:
+            self._plans[key] = model.best_plan(state, waits)
+        return self._plans[key]
 
 
 def _waits_us(state: CoreState, now_us: int) -> tuple[int, ...]:

@@ -33,6 +33,8 @@ def _check_processors(state: CoreState) -> None:
                 f"task {running.task.id} runs on {processor.name}, not where it was sent",
             )
             on_processors[running.task.id] = running
+    idle = sum(p.up and p.running is None for p in state.processors.values())
+    _require(idle == state.idle, f"{idle} processors are idle, not {state.idle}")
     _require(on_processors == state.tasks, "the tasks and what processors run differ")
     for running in state.tasks.values():
         for job in running.jobs:
@@ -67,7 +69,7 @@ def _check_job(state: CoreState, job: Job) -> None:
 
 def _check_queue(state: CoreState) -> None:
     """The queue is sorted and holds exactly the jobs with units that can run now."""
-    waiting = list(state.queue.jobs())
+    waiting = [job for _, job in state.queue.entries]
     _require(
         [job.order for job in waiting] == sorted(job.order for job in waiting),
         "the queue is out of order",
@@ -76,7 +78,7 @@ def _check_queue(state: CoreState) -> None:
         job.id
         for job in state.jobs.values()
         if job.leads
-        and state.models.get(job.model.table.model) is job.model
+        and state.models.get(job.model.name) is job.model
         and job.model.ready_units(job.finished, job.running)
     }
     _require({job.id for job in waiting} == runnable, "the queue and the runnable jobs differ")

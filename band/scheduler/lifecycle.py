@@ -73,29 +73,30 @@ class Lifecycle:
         model: RegisteredModel,
         runnable: Runnable,
         processor: ProcessorState,
-        jobs: Sequence[Job],
+        jobs: list[Job],
         now_us: int,
     ) -> None:
-        """Start a task that has passed validation."""
+        """Start a task that has passed validation; the list of jobs is its own from now on."""
         state = self._state
         if jobs[0].model is not model:
             jobs = self._merge(model, jobs)
         lead, span = jobs[0], runnable.span
         predecessors: tuple[int, ...] = ()
-        transfer_us = 0
-        if lead.done:
-            predecessors = tuple(task for units, task in lead.done if units & runnable.needs)
         fronts = lead.fronts
-        if len(fronts) > 1:
-            fronts = tuple(f for f in fronts if f[0] in predecessors) or fronts
-        if model.transfers and fronts:
-            row = model.table.transfer_us[span.first]
-            transfer_us = max(row[holder][processor.index] for _, holder in fronts)
+        transfer_us = 0
+        if fronts:
+            needs = runnable.needs
+            predecessors = tuple([task for units, task in lead.done if units & needs])
+            if len(fronts) > 1:
+                fronts = tuple([f for f in fronts if f[0] in predecessors]) or fronts
+            if model.transfers:
+                row = model.table.transfer_us[span.first]
+                transfer_us = max([row[holder][processor.index] for _, holder in fronts])
         task = Task(
             state.next_task,
             key,
             processor.index,
-            tuple([job.id for job in jobs]),
+            (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs]),
             predecessors,
             span.inputs,
             span.outputs,
@@ -104,8 +105,9 @@ class Lifecycle:
             span.peak_bytes,
         )
         state.next_task += 1
-        running = RunningTask(task, runnable, model, list(jobs), fronts, now_us)
+        running = RunningTask(task, runnable, model, jobs, fronts, now_us)
         state.tasks[task.id] = processor.running = running
+        state.idle -= 1
         for job in jobs:
             if not job.started:
                 job.started = True
@@ -113,21 +115,24 @@ class Lifecycle:
             job.running |= runnable.units
             job.tasks.append(running)
             job.view = None
-        if model.chain or not model.ready_units(lead.finished, lead.running):
+        if not model.has_ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
         self.commands.append(Run(task))
 
     def finished(self, running: RunningTask) -> None:
         """Take the end of a task: its units are finished, its jobs complete or wait again."""
         task, units = running.task, running.runnable.units
-        complete = running.model.full.all_units
+        complete = running.model.all_units
         for job in running.jobs:
             job.tasks.remove(running)
             job.running ^= units
             job.finished |= units
             job.done += ((units, task.id),)
-            kept = () if job.fronts == running.fronts else _without(job.fronts, running.fronts)
-            job.fronts = (*kept, (task.id, task.processor))
+            front = (task.id, task.processor)
+            if job.fronts == running.fronts:
+                job.fronts = (front,)
+            else:
+                job.fronts = (*(f for f in job.fronts if f not in running.fronts), front)
             job.view = None
         for job in running.jobs.copy():
             if job.finished == complete:
@@ -161,12 +166,12 @@ class Lifecycle:
 
     def requeue(self, job: Job) -> None:
         """Let a job wait if some of its units can run, drop it if it can never finish."""
-        model = job.model
-        if job.id not in self._state.jobs or job.finished == model.full.all_units:
+        model, finished, running = job.model, job.finished, job.running
+        if finished == model.all_units or job.id not in self._state.jobs:
             return
-        if not model.can_finish(job.finished | job.running, job.pin):
+        if not model.can_finish(finished | running, job.pin):
             self.drop(job, DropReason.NO_PROCESSOR)
-        elif job.leads and model.ready_units(job.finished, job.running):
+        elif model.has_ready_units(finished, running) and job.leads:
             self._state.queue.add(job)
         else:
             self._state.queue.discard(job)
@@ -222,9 +227,3 @@ class Lifecycle:
         name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else str(outcome)
         self.ended[name] += 1
         self.commands.append(Finish(job, outcome, reason))
-
-
-def _without(
-    fronts: tuple[tuple[int, int], ...], read: tuple[tuple[int, int], ...]
-) -> tuple[tuple[int, int], ...]:
-    return tuple(front for front in fronts if front not in read)

@@ -65,6 +65,9 @@ class Membership:
         """Use a processor (again). A task it had when it went away unnoticed is lost."""
         state = self._state
         self._lose_task(event.processor)
+        known = state.processors.get(event.processor)
+        if known is None or not known.up:
+            state.idle += 1
         state.processors[event.processor] = ProcessorState(
             event.processor, event.name, event.kind, event.free_bytes
         )
@@ -79,6 +82,7 @@ class Membership:
         found.up = False
         self._set_up()
         self._lose_task(processor)
+        self._state.idle -= 1
         for model in self._state.models.values():
             self._recheck(model)
 
@@ -90,8 +94,8 @@ class Membership:
     def _lose_task(self, processor: int) -> None:
         found = self._state.processors.get(processor)
         if found is not None and found.running is not None:
-            running, found.running = found.running, None
-            del self._state.tasks[running.task.id]
+            running = self._state.take_task(found.running.task.id)
+            assert running is not None
             self._lifecycle.lost(running)
 
     def _recheck(self, model: RegisteredModel) -> None:

@@ -12,9 +12,29 @@ from typing import Final, NamedTuple
 from band.plan.best import BestPlan, Step
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
-from band.scheduler.estimator import Estimator, SpanId
+from band.scheduler.estimator import Estimate, Estimator, SpanId
 
 _PARTIAL_KERNELS: Final = 256
+_IDLE_PLANS: Final = 4096
+
+
+class IdlePlan(NamedTuple):
+    """The best plan of a job state when nothing waits.
+
+    While no processor's wait exceeds the time at which the plan first needs it, the plan is still
+    the best one, ties included: waits only ever make plans later, and this one they do not.
+
+    Attributes:
+        plan: None if what remains cannot run, whatever the waits.
+        starts: (processor, start_us) of each step.
+    """
+
+    plan: BestPlan | None
+    starts: tuple[tuple[int, int], ...]
+
+
+JobState = tuple[int, int, int, int]
+"""(finished, running, holder, processor it is pinned to), as in a JobView."""
 
 
 class Runnable(NamedTuple):
@@ -23,22 +43,27 @@ class Runnable(NamedTuple):
     Attributes:
         units: mask of its units.
         needs: units outside it that must be finished before it starts.
+        estimate: what its runs have shown.
     """
 
     span: Span
     units: int
     needs: int
+    estimate: Estimate
 
 
 class RegisteredModel:
     """One model of the core's state. Only the core changes it.
 
     Attributes:
+        name: as registered.
         full: the table with all candidate spans and the costs learnt so far.
         given_version: version of the last table that the driver gave.
         table: the effective table: what is loaded on processors that are up.
         runnable: the spans of the effective table by (units, processor).
+        all_units: mask of its units.
         chain: every unit needs the one before it, so a job never runs two tasks at once.
+        idle_plans: those found so far for the effective table.
     """
 
     __slots__ = (
@@ -46,12 +71,15 @@ class RegisteredModel:
         "_kernel",
         "_partial",
         "_up",
+        "all_units",
         "chain",
         "estimator",
         "full",
         "given_version",
+        "idle_plans",
         "load_bytes",
         "loaded",
+        "name",
         "runnable",
         "table",
         "transfers",
@@ -60,7 +88,7 @@ class RegisteredModel:
     def __init__(
         self, table: PlanTable, loaded: Iterable[SpanId] | None, up: frozenset[int]
     ) -> None:
-        self.estimator = Estimator()
+        self.name = table.model
         self._up = up
         self.install(table, loaded, table.version)
 
@@ -76,6 +104,7 @@ class RegisteredModel:
         self.chain = all(
             table.dependencies[unit] >> (unit - 1) & 1 for unit in range(1, table.unit_count)
         )
+        self.all_units = table.all_units
         self.transfers = table.has_transfers
         self._refresh()
 
@@ -110,9 +139,11 @@ class RegisteredModel:
         self.load_bytes.clear()
         self._refresh()
 
-    def learn(self, span: Span, run_us: int) -> None:
+    def learn(self, runnable: Runnable, run_us: int) -> None:
         """Take the execution time of a run; swap the table if a cost moved by more than 5 %."""
-        if self.estimator.observe(span, run_us):
+        estimate = runnable.estimate
+        # A span of a table that the driver has replaced since has an estimate of its own.
+        if estimate.observe(run_us) and self.estimator.of(runnable.span) is estimate:
             self.full = self.estimator.updated(self.full)
             self._refresh()
 
@@ -123,23 +154,37 @@ class RegisteredModel:
         self._kernel: Kernel | None = None
         self._partial: dict[int, tuple[Kernel, tuple[int, ...]]] = {}
         self._feasible: dict[tuple[int, int], bool] = {}
+        self.idle_plans: dict[JobState, IdlePlan] = {}
         self.runnable: dict[tuple[int, int], Runnable] = {}
         dependencies = self.full.dependencies
         for span in self.table.spans:
             units, needs = span.units, 0
             for unit in range(span.first, span.last + 1):
                 needs |= dependencies[unit]
-            self.runnable[units, span.processor] = Runnable(span, units, needs & ~units)
+            self.runnable[units, span.processor] = Runnable(
+                span, units, needs & ~units, self.estimator.of(span)
+            )
 
-    def best_plan(
-        self, finished: int, running: int, waits_us: Sequence[int], holder: int, pin: int
-    ) -> BestPlan | None:
+    def idle_plan(self, state: JobState) -> IdlePlan:
+        """Return the best plan of a job state for the case that nothing waits."""
+        known = self.idle_plans.get(state)
+        if known is None:
+            if len(self.idle_plans) >= _IDLE_PLANS:
+                self.idle_plans.clear()
+            plan = self.best_plan(state, (0,) * len(self.table.processors))
+            steps = plan.steps if plan is not None else ()
+            starts = tuple((step.span.processor, step.start_us) for step in steps)
+            known = self.idle_plans[state] = IdlePlan(plan, starts)
+        return known
+
+    def best_plan(self, state: JobState, waits_us: Sequence[int]) -> BestPlan | None:
         """Return the earliest-finish plan for what can run of a job, None if there is none.
 
         With a prefix of the units finished and none running that is the whole rest. Otherwise it
         covers the units that need no running one, and leaves the rest able to finish.
         """
-        if running == 0 and finished & (finished + 1) == 0:
+        finished, running, holder, pin = state
+        if not running and not finished & (finished + 1):
             kernel = self._kernel or self._whole_kernel()
             return kernel.plan(finished.bit_length(), waits_us, holder, pin)
         units = self.ready_units(finished, running)
@@ -154,7 +199,7 @@ class RegisteredModel:
         key = (finished, pin)
         known = self._feasible.get(key)
         if known is None:
-            rest = self.table.all_units & ~finished
+            rest = self.all_units & ~finished
             idle = (0,) * len(self.table.processors)
             known = rest == 0 or self._plan_of(rest, idle, -1, pin) is not None
             self._feasible[key] = known
@@ -163,12 +208,16 @@ class RegisteredModel:
     def ready_units(self, finished: int, running: int) -> int:
         """Return the mask of units that can be run without waiting for a running one."""
         if self.chain:
-            return 0 if running else self.table.all_units & ~finished
+            return 0 if running else self.all_units & ~finished
         ready = 0
         for unit, needs in enumerate(self.table.dependencies):
             if not (finished | running) >> unit & 1 and needs & ~(finished | ready) == 0:
                 ready |= 1 << unit
         return ready
+
+    def has_ready_units(self, finished: int, running: int) -> bool:
+        """Return whether a unit of an unfinished job can be run without waiting for another."""
+        return not running if self.chain else self.ready_units(finished, running) != 0
 
     def _plan_of(
         self, units: int, waits_us: Sequence[int], holder: int, pin: int
@@ -177,7 +226,7 @@ class RegisteredModel:
         if units == 0:
             return None
         start = (units & -units).bit_length() - 1
-        if units == self.table.all_units >> start << start:
+        if units == self.all_units >> start << start:
             return self._whole_kernel().plan(start, waits_us, holder, pin)
         if units not in self._partial:
             if len(self._partial) >= _PARTIAL_KERNELS:

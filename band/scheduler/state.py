@@ -4,7 +4,6 @@ Only ``Core.handle`` changes it. ``invariants`` says what always holds.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
 
 from band.plan.task import Task
 from band.scheduler.events import RequestArrived
@@ -85,21 +84,19 @@ class Job:
         self.view = None
 
     @property
-    def holder(self) -> int:
-        """Return the processor of the task that finished last, -1 before the first."""
-        return self.fronts[-1][1] if self.fronts else -1
-
-    @property
     def leads(self) -> bool:
         """Return whether it stands in the queue for its group (a plain job always does)."""
         return not self.group or self.group[0] is self
 
     def make_view(self) -> JobView:
-        """Return what policies see of the job, and keep it until the next change."""
-        request = self.request
+        """Return what policies see of the job, and keep it until the next change.
+
+        The holder is the processor of the task that finished last.
+        """
+        request, fronts, group = self.request, self.fronts, self.group
         self.view = JobView(
             self.id,
-            self.model.table.model,
+            self.model.name,
             request.stream,
             request.frame,
             self.order[0],
@@ -107,14 +104,14 @@ class Job:
             request.deadline_us,
             self.finished,
             self.running,
-            self.holder,
+            fronts[-1][1] if fronts else -1,
             self.pin,
-            tuple(job.id for job in self.group[1:]),
+            tuple(job.id for job in group[1:]) if group else (),
         )
         return self.view
 
     def __repr__(self) -> str:
-        return f"<Job {self.id} {self.model.table.model} finished={self.finished:b}>"
+        return f"<Job {self.id} {self.model.name} finished={self.finished:b}>"
 
 
 class RunningTask:
@@ -158,8 +155,7 @@ class RunningTask:
         """
         if now_us < self.due_us:
             return 0
-        span = self.runnable.span
-        late_us = self.task.transfer_us + self.model.estimator.p95_us(span)
+        late_us = self.task.transfer_us + round(self.runnable.estimate.p95_us)
         return max(self.started_us + late_us - now_us, self.task.predicted_us // 10, 1)
 
     def __repr__(self) -> str:
@@ -190,35 +186,32 @@ class ProcessorState:
 
 
 class WaitingQueue:
-    """Waiting jobs with runnable units, always sorted by (class, arrival)."""
+    """Waiting jobs with runnable units, always sorted by (class, arrival).
 
-    __slots__ = ("_entries",)
+    Attributes:
+        entries: (class and arrival number, job); only the queue changes it.
+    """
+
+    __slots__ = ("entries",)
 
     def __init__(self) -> None:
-        self._entries: list[tuple[tuple[int, int], Job]] = []
+        self.entries: list[tuple[tuple[int, int], Job]] = []
 
     def add(self, job: Job) -> None:
         """Put a job in its place; it may be there already."""
         if not job.queued:
-            insort(self._entries, (job.order, job))
+            insort(self.entries, (job.order, job))
             job.queued = True
 
     def discard(self, job: Job) -> None:
         """Take a job out if it is in."""
         if job.queued:
-            del self._entries[bisect_left(self._entries, (job.order,))]
+            del self.entries[bisect_left(self.entries, (job.order,))]
             job.queued = False
 
     def head(self, count: int) -> tuple[JobView, ...]:
         """Return the views of the first jobs."""
-        return tuple([job.view or job.make_view() for _, job in self._entries[:count]])
-
-    def jobs(self) -> Iterable[Job]:
-        """Return the jobs in order."""
-        return [job for _, job in self._entries]
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        return tuple([job.view or job.make_view() for _, job in self.entries[:count]])
 
 
 class CoreState:
@@ -229,6 +222,7 @@ class CoreState:
         processors: by index.
         jobs: accepted and not ended, by id.
         tasks: on processors, by id.
+        idle: number of processors that are up and have no task.
         device_size: number of processors of the device, as far as tables and workers tell.
         unstarted: jobs that wait for their first task.
         next_task, arrivals: counters for task ids and arrival numbers.
@@ -237,6 +231,7 @@ class CoreState:
     __slots__ = (
         "arrivals",
         "device_size",
+        "idle",
         "jobs",
         "models",
         "next_task",
@@ -253,6 +248,7 @@ class CoreState:
         self.tasks: dict[int, RunningTask] = {}
         self.queue = WaitingQueue()
         self.device_size = 0
+        self.idle = 0
         self.unstarted = 0
         self.next_task = 0
         self.arrivals = 0
@@ -261,9 +257,13 @@ class CoreState:
         """Return the indices of the processors that are up."""
         return frozenset(p.index for p in self.processors.values() if p.up)
 
-    def any_idle(self) -> bool:
-        """Return whether a processor could take a task."""
-        return any(p.running is None and p.up for p in self.processors.values())
+    def take_task(self, number: int) -> RunningTask | None:
+        """Return a task that is over and free its processor; None if it is not running."""
+        running = self.tasks.pop(number, None)
+        if running is not None:
+            self.processors[running.task.processor].running = None
+            self.idle += 1
+        return running
 
     def free_bytes(self, processor: ProcessorState) -> int:
         """Return the memory of a processor that no loaded slice takes."""

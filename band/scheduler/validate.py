@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from band.plan.table import PlanTable
 from band.scheduler.commands import DropReason
-from band.scheduler.policy import Defer, Drop, TaskSpec
+from band.scheduler.policy import Defer, Dispatch, Drop, TaskSpec
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.state import CoreState, Job, ProcessorState
 
@@ -16,6 +16,17 @@ class InvalidDecisionError(Exception):
 
 Checked = tuple[RegisteredModel, Runnable, ProcessorState, list[Job]]
 """What a valid task runs, where and for whom."""
+
+
+def tasks_of(dispatch: Dispatch) -> Sequence[TaskSpec]:
+    """Return the tasks of a decision.
+
+    Raises:
+        InvalidDecisionError: they are no sequence.
+    """
+    if not isinstance(dispatch.tasks, (tuple, list)):
+        raise InvalidDecisionError(f"it dispatches {dispatch.tasks!r}, which is no sequence")
+    return dispatch.tasks
 
 
 def check_task(state: CoreState, spec: TaskSpec) -> Checked:
@@ -96,7 +107,7 @@ def _check_units(job: Job, runnable: Runnable, processor: ProcessorState) -> Non
         raise InvalidDecisionError(f"job {job.id} has units of this task finished or running")
     if runnable.needs & ~job.finished:
         raise InvalidDecisionError(f"job {job.id} has not finished what this task needs")
-    if job.pin not in {-1, processor.index}:
+    if job.pin >= 0 and job.pin != processor.index:
         raise InvalidDecisionError(f"job {job.id} is not pinned to {processor.name}")
 
 
@@ -115,9 +126,9 @@ def _check_shared(model: RegisteredModel, jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.group or job.finished or job.running:
             raise InvalidDecisionError(f"job {job.id} has started on another model")
-    names = Counter(job.home.table.model for job in jobs)
+    names = Counter(job.home.name for job in jobs)
     if names - Counter(_members(model.table)):
-        raise InvalidDecisionError(f"model {model.table.model!r} does not serve {sorted(names)}")
+        raise InvalidDecisionError(f"model {model.name!r} does not serve {sorted(names)}")
 
 
 def _members(table: PlanTable) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class JobView(NamedTuple):
     @property
     def jobs(self) -> tuple[int, ...]:
         """Return the jobs that a task for this one serves: itself, and ``together``."""
-        return (self.job, *self.together)
+        return (self.job, *self.together) if self.together else (self.job,)
 
 
 class ProcessorView(NamedTuple):

@@ -28,7 +28,7 @@ def test_after_a_tick_the_next_need_is_asked_for_unless_it_is_on_its_way() -> No
     assert alarms.ask(everyone) is None, "10 was asked for before"
     alarms.ticked(10)
     assert alarms.due(10) == [1]
-    assert not alarms
+    assert not alarms.needed
 
 
 def test_the_needs_of_jobs_that_wait_no_more_are_forgotten() -> None:

@@ -6,14 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from band.plan.table import Span
 from band.scheduler.estimator import Estimate, Estimator
 from band.scheduler.events import ModelAdded
 from band.testing.core_driver import CoreDriver
 from band.testing.tables import whole
 
 Drive = Callable[..., CoreDriver]
-SPAN = Span(0, 0, 1, 1000)
 
 
 def test_the_mean_moves_by_a_tenth_of_the_difference() -> None:
@@ -39,24 +37,23 @@ def test_the_95th_percentile_is_tracked_without_keeping_samples() -> None:
 def test_a_cost_that_is_off_by_more_than_five_percent_asks_for_a_new_table(
     run_us: int, moved: bool
 ) -> None:
-    assert Estimator().observe(SPAN, run_us) is moved
+    assert Estimate(1000).observe(run_us) is moved
 
 
 def test_a_cost_of_one_microsecond_is_not_swapped_for_itself_for_ever() -> None:
-    estimator = Estimator()
-    tiny = SPAN._replace(cost_us=1)
-    assert not any(estimator.observe(tiny, 1 + (n % 4 == 0)) for n in range(100))
+    estimate = Estimate(1)
+    assert not any(estimate.observe(1 + (n % 4 == 0)) for n in range(100))
 
 
 def test_the_new_table_carries_every_mean_and_the_next_version() -> None:
     table = whole("m", cpu=100, gpu=100)
     estimator = Estimator()
     for span, run_us in zip(table.spans, (104, 200), strict=True):
-        estimator.observe(span, run_us)
+        estimator.of(span).observe(run_us)
     updated = estimator.updated(table)
     assert [s.cost_us for s in updated.spans] == [100, 110]
     assert (updated.version, table.version) == (2, 1)
-    assert estimator.p95_us(SPAN._replace(processor=7)) == 1000, "unseen: the table's cost"
+    assert [estimator.of(s).cost_us for s in updated.spans] == [100, 110]
 
 
 def test_the_core_plans_with_what_it_has_learnt(drive: Drive) -> None:

@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from band.errors import BandError, ErrorCode
 from band.model.cache import cached_path, is_cached, set_dir
@@ -30,18 +30,9 @@ _RAW_PROGRESS_SINCE: Final = (24, 1)
 _ERROR_LINES: Final = 3
 
 
-class Progress(Protocol):
-    """Is told how a pull goes on."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Take note.
-
-        Args:
-            stage: ``download`` (in bytes) or ``unpack`` (in files).
-            done: how much is done.
-            total: how much there is; 0 if not known.
-        """
-        ...
+Progress = Callable[[str, int, int], None]
+"""Is told the stage (``download`` in bytes, ``unpack`` in files), how much of it is done, and how
+much there is (0 if not known)."""
 
 
 def ignore_progress(stage: str, done: int, total: int) -> None:
@@ -119,7 +110,7 @@ def _download(wanted: PulledSet, folder: Path, progress: Progress) -> Path:
 
 def _run(command: list[str], progress: Progress) -> Iterator[str]:
     """Run pip, pass its progress on, and yield what else it says."""
-    with subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

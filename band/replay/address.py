@@ -1,5 +1,6 @@
 """Replay on a daemon: gRPC requests at the pace of its device, records from its answers."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
@@ -24,6 +25,9 @@ _WAIT_S: Final = 60.0
 """Wall time per unit of time_scale after which a request that got no answer counts as failed."""
 
 
+OnReply = Callable[[InferReply], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressReplay:
     """Replays a trace on a running daemon.
@@ -36,12 +40,14 @@ class AddressReplay:
         address: of the daemon.
         seed: of inputs.
         wall: report wall-clock figures.
+        on_reply: is given every reply that completed, in the thread that received it.
     """
 
     contents: TraceContents
     address: str
     seed: int = 0
     wall: bool = False
+    on_reply: OnReply | None = None
 
     def run(self, trace: Trace, policy: str | None = None) -> RunRecords:
         """Return the records of the trace; another policy is put back afterwards.
@@ -74,7 +80,7 @@ class AddressReplay:
         }
         clock = MonotonicClock(time_scale=scale)
         start_s = perf_counter()
-        loop = OpenLoop(trace, _DaemonTarget(client, clock), inputs, clock)
+        loop = OpenLoop(trace, _DaemonTarget(client, clock, self.on_reply), inputs, clock)
         never_issued = loop.run()
         elapsed_s = perf_counter() - start_s
         requests, tasks = assemble(loop.sent, never_issued, _offset_us(loop.sent))
@@ -121,9 +127,10 @@ class AddressReplay:
 class _DaemonTarget:
     """Sends requests to a daemon. Limits travel as time left, since clocks differ."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock, on_reply: OnReply | None) -> None:
         self._client = client
         self._clock = clock
+        self._on_reply = on_reply
 
     def submit(
         self, request: RequestArrived, inputs: Inputs, start_us: int
@@ -146,6 +153,8 @@ class _DaemonTarget:
         error = future.exception()
         if error is None:
             reply = future.result()
+            if self._on_reply is not None:
+                self._on_reply(reply)
             return Ended(reply.record, reply.tasks)
         if not isinstance(error, BandError):
             return Ended(None, (), f"{type(error).__name__}: {error}")

@@ -14,7 +14,7 @@ from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Backend, Pace
 from band.runtime.live import LiveModel
 from band.runtime.memory import MemoryAccount
-from band.runtime.profiling import Measured, measure, random_inputs, summarize
+from band.runtime.profiling import Measured, measure, measured, random_inputs
 from band.runtime.registration import Prepared, SpanKey
 from band.runtime.tensors import model_info
 from band.runtime.workforce import Post
@@ -159,7 +159,7 @@ class Loading:
         inputs = random_inputs(self._graph, part)
 
         def chore(backend: Backend) -> tuple[int, ...]:
-            return measure(backend, worker.handle(key), inputs, runs=runs, pace=_NO_PACE)
+            return measure(backend, worker.handle(key), inputs, runs=runs, pace=lambda: _NO_PACE)
 
         try:
             times = worker.call(chore).result()
@@ -169,22 +169,9 @@ class Loading:
             worker.reload(key).result()
         if not times:
             return None
-        mean_us, p95_us = summarize(times)
-        self._measured.append(
-            Measured(
-                model=self._graph.name,
-                sha256=self._graph.sha256,
-                ops=part.ops,
-                processor=worker.processor.name,
-                runtime=info.runtime,
-                runtime_version=info.runtime_version,
-                word=info.word,
-                runs=len(times),
-                mean_us=mean_us,
-                p95_us=p95_us,
-            )
-        )
-        return mean_us
+        found = measured(self._graph, part, worker.processor.name, info, times)
+        self._measured.append(found)
+        return found.mean_us
 
 
 def ops_of(prepared: Prepared, span: Span) -> tuple[int, ...]:

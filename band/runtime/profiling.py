@@ -5,7 +5,7 @@ so a profile stays valid when the analysis cuts the model differently.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.model.slice import Slice
 from band.plan.table import PlanTable
-from band.runtime.backends.protocol import Array, Backend, Pace
+from band.runtime.backends.protocol import Array, Backend, BackendInfo, Pace
 
 _PERCENTILE: Final = 95
 _ENOUGH_US: Final = 500_000
@@ -160,12 +160,24 @@ def random_inputs(graph: Graph, part: Slice, seed: int = 0) -> dict[int, Array]:
 
 
 def measure(
-    backend: Backend, handle: int, inputs: Mapping[int, Array], *, runs: int, pace: Pace
+    backend: Backend,
+    handle: int,
+    inputs: Mapping[int, Array],
+    *,
+    runs: int,
+    pace: Callable[[], Pace],
 ) -> tuple[int, ...]:
     """Run a loaded slice once to warm it up and then up to ``runs`` times.
 
     Long runs vary little: it stops once they have taken half a second together. Called in the
     thread of the backend.
+
+    Args:
+        backend: of the slice.
+        handle: of the slice.
+        inputs: by original tensor id.
+        runs: at most.
+        pace: for an emulated processor; asked for before each run.
 
     Returns:
         The execution times in microseconds; empty for no runs.
@@ -173,18 +185,28 @@ def measure(
     Raises:
         BandError: BACKEND_FAILED if the slice does not run.
     """
-    backend.run(handle, inputs, pace, _new_array)
+    backend.run(handle, inputs, pace(), _new_array)
     times: list[int] = []
     while len(times) < runs and sum(times) < _ENOUGH_US:
-        times.append(backend.run(handle, inputs, pace, _new_array).run_us)
+        times.append(backend.run(handle, inputs, pace(), _new_array).run_us)
     return tuple(times)
 
 
-def summarize(times: Sequence[int]) -> tuple[int, int]:
-    """Return mean and 95th percentile of execution times, at least 1 us each."""
-    return (
-        max(1, round(float(np.mean(times)))),
-        max(1, round(float(np.percentile(times, _PERCENTILE)))),
+def measured(
+    graph: Graph, part: Slice, processor: str, info: BackendInfo, times: Sequence[int]
+) -> Measured:
+    """Return what the execution times of a slice say of it; at least 1 us each."""
+    return Measured(
+        model=graph.name,
+        sha256=graph.sha256,
+        ops=part.ops,
+        processor=processor,
+        runtime=info.runtime,
+        runtime_version=info.runtime_version,
+        word=info.word,
+        runs=len(times),
+        mean_us=max(1, round(float(np.mean(times)))),
+        p95_us=max(1, round(float(np.percentile(times, _PERCENTILE)))),
     )
 
 

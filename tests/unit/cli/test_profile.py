@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from band.cli.main import build_app
+from band.errors import BandError, ErrorCode
+from band.runtime.profiling import read_profile
+from band.testing import models
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "chain.tflite"
+    path.write_bytes(models.chain().content)
+    return path
+
+
+def _run(*args: object) -> str:
+    result = RUNNER.invoke(build_app(), [str(a) for a in args])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_measurements_are_printed_and_written(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    printed = _run("profile", model, "--runs", 2, "--out", path)
+    profile = read_profile(path)
+    assert json.loads(path.read_text())["format"] == "band-profile"
+    assert profile.device == "host"
+    assert {m.model for m in profile.measured} == {"chain"}
+    assert "ai-edge-litert" in printed
+    assert "cpu0" in printed
+
+
+def test_every_emulated_figure_says_so(model: Path, tmp_path: Path) -> None:
+    printed = _run(
+        "profile", model, "--device", "pixel4", "--runs", 1, "--out", tmp_path / "p.json"
+    )
+    rows = [line for line in printed.splitlines() if line.startswith("chain")]
+    assert rows
+    assert all(row.count("(emulated)") == 3 for row in rows)
+
+
+def test_models_and_device_may_come_from_a_daemons_file(model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "daemon.yaml"
+    config.write_text(yaml.safe_dump({"device": "pixel4", "models": [{"path": model.name}]}))
+    path = tmp_path / "p.json"
+    _run("profile", "--config", config, "--runs", 1, "--out", path)
+    assert read_profile(path).device == "pixel4"
+
+
+def test_without_a_model_there_is_nothing_to_measure(tmp_path: Path) -> None:
+    with pytest.raises(BandError, match="nothing to measure") as caught:
+        _run("profile", "--out", tmp_path / "p.json")
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(BandError, match="name another file with --out"):
+        _run("profile", model, "--runs", 1, "--out", tmp_path / "none" / "p.json")

@@ -233,8 +233,9 @@ def load_file(path: Path) -> PolicySource:
 @functools.lru_cache(maxsize=256)
 def _import_file(path: Path, sha256: str) -> ModuleType:
     """Import a policy file under a private name; the same content is imported once."""
-    del sha256  # part of the cache's key: an edited file is imported anew
     name = f"{_MODULES}.{path.stem}"
+    if name in sys.modules:  # another file of that name, or another content of this one
+        name = f"{name}_{sha256[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise _failed(str(path), "cannot be imported")

@@ -86,7 +86,7 @@ def test_a_file_in_a_folder_is_found_with_no_other_line(tmp_path: Path) -> None:
 
 def test_a_path_is_loaded_under_a_private_module_name(tmp_path: Path) -> None:
     source = resolve(str(write(tmp_path, "first_come")))
-    assert source.policy_type.__module__ == "band._policies.first_come"
+    assert source.policy_type.__module__.startswith("band._policies.first_come")
     assert "first_come" not in sys.modules
 
 
@@ -147,7 +147,9 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path: Path, text: str, message:
     path = tmp_path / "mine.py"
     path.write_text(text, encoding="utf-8")
     fails(ErrorCode.POLICY_FAILED, message, str(path))
-    assert "band._policies.mine" not in sys.modules or "import" not in message
+    if "does not import" in message:
+        left = [m for m in sys.modules.values() if getattr(m, "__file__", None) == str(path)]
+        assert not left, "a broken module stays behind"
 
 
 def test_an_object_that_is_no_policy_is_refused() -> None:

@@ -40,19 +40,19 @@ def _balanced(requests: dict[str, Any]) -> bool:
     return bool(requests["sent"] == ended)
 
 
-@pytest.mark.skipif(data_dir() is None, reason=NO_DATA)
+@pytest.mark.skipif(data_dir("models") is None, reason=NO_DATA)
 def test_the_demo_splits_real_models_and_stays_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, folder = tmp_path / "cache", tmp_path / "out"
     monkeypatch.setenv("BAND_CACHE", str(cache))
     wanted = pulled_set("xr")
-    data = data_dir()
-    assert data is not None
+    models = data_dir("models")
+    assert models is not None
     for file in wanted.files:
         path = cached_path(wanted, file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(data / "models" / f"{file.name}.tflite")
+        path.symlink_to(models / f"{file.name}.tflite")
 
     text = _demo(folder, cache, "--seconds", "10")
 

@@ -1,0 +1,21 @@
+from band.replay.reports import lateness, overruns, replacements
+from band.scheduler.options import PolicyReport
+
+
+def test_a_replaced_policy_is_named_with_time_and_reason() -> None:
+    reports = (PolicyReport(policy="mine", reason="it raised KeyError: 3", at_us=2_500_000),)
+    assert replacements(reports) == (
+        "policy mine was replaced by the default one at 2.50 s: it raised KeyError: 3",
+    )
+
+
+def test_only_a_lateness_that_matters_is_told() -> None:
+    assert lateness(5_000) == ()
+    (sentence,) = lateness(12_300)
+    assert "up to 12.3 ms late" in sentence
+
+
+def test_overruns_are_told_with_their_sum() -> None:
+    assert overruns(0, 0) == ()
+    (sentence,) = overruns(45_000, 3)
+    assert sentence.startswith("3 tasks overran their emulated time, by 45.0 ms together")

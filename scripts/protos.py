@@ -35,7 +35,7 @@ def generate(out: Path) -> tuple[str, ...]:
 def _protoc(*arguments: str) -> None:
     # The plugin is that of this interpreter's environment, which need not be on the path.
     plugin = Path(sys.executable).with_name("protoc-gen-mypy")
-    subprocess.run(  # noqa: S603 - fixed program, arguments of our own
+    subprocess.run(
         [
             sys.executable,
             "-m",

@@ -39,6 +39,7 @@ from band.runtime.workforce import Workforce
 from band.scheduler.core import Core
 from band.scheduler.events import Cancelled, PolicySwapped
 from band.scheduler.loader import make_policy, policy_swapped
+from band.scheduler.options import CoreOptions
 
 _SWITCH_INTERVAL_S: Final = 2e-4
 
@@ -87,10 +88,7 @@ class Engine:
         self._pool = BufferPool(self._account)
         self._delivery = Delivery()
         self._driver = Driver(
-            core=Core(
-                make_policy=partial(make_policy, policy_dirs=self._policy_dirs),
-                options=options.core,
-            ),
+            core=self._core(options.core),
             clock=self.clock,
             pool=self._pool,
             delivery=self._delivery,
@@ -252,6 +250,10 @@ class Engine:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _core(self, options: CoreOptions) -> Core:
+        maker = partial(make_policy, policy_dirs=self._policy_dirs)
+        return Core(make_policy=maker, options=options)
 
     def _policy_event(self, policy: str, params: Mapping[str, Any]) -> PolicySwapped:
         return policy_swapped(policy, params, policy_dirs=self._policy_dirs, parse=parse_params)

@@ -53,7 +53,15 @@ class Registrar:
             BandError: what ``prepare`` raises; BACKEND_FAILED if slices keep failing;
                 WORKER_DOWN if a processor went down meanwhile.
         """
-        refused: dict[int, dict[int, str]] = self._probe(model.graph)
+        try:
+            return self._add(model, name, version)
+        except WorkerLostError as error:
+            raise BandError(
+                ErrorCode.WORKER_DOWN, f"model {name!r} cannot be loaded now: {error}", model=name
+            ) from error
+
+    def _add(self, model: Model, name: str, version: int) -> Registered:
+        refused = self._probe(model.graph)
         for _ in range(_ROUNDS):
             prepared = prepare(
                 model,
@@ -79,11 +87,6 @@ class Registrar:
                 reasons = refused.setdefault(refusal.span.processor, {})
                 reasons.update(dict.fromkeys(ops, refusal.reason))
                 last = refusal
-            except WorkerLostError as error:
-                loading.undo()
-                raise BandError(
-                    ErrorCode.WORKER_DOWN, f"model {name!r} cannot be loaded now: {error}"
-                ) from error
             except BaseException:
                 loading.undo()
                 raise

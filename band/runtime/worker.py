@@ -8,7 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Final, NamedTuple, TypeVar
 
 from band.device.profile import Processor
@@ -181,7 +182,7 @@ class Worker:
 
     def _main(self) -> None:
         # One token for each item put; forgotten orders leave tokens without one.
-        while self._wake.get():
+        while not self._closing.is_set() and self._wake.get():
             if self._orders:
                 self._run(self._orders.popleft())
             elif self._chores:
@@ -249,11 +250,11 @@ class Worker:
 
     def _lose(self, reason: str) -> None:
         """Report the processor as down, and make the backend anew until that works."""
+        self._close_backend()
         self._report(Down(self.processor.index, reason))
         wait_s = _FIRST_PROBE_S
-        while not self._closing.wait(wait_s):
+        while not self._closed_within(wait_s):
             try:
-                self._close_backend()
                 self._open()
                 for key in self._slices:
                     self._load_kept(key)
@@ -263,6 +264,18 @@ class Worker:
             else:
                 self._report(Up(self.processor.index))
                 return
+
+    def _closed_within(self, wait_s: float) -> bool:
+        """Wait, doing chores: without a backend they end at once. Return whether to close."""
+        end_s = perf_counter() + wait_s
+        while (left_s := end_s - perf_counter()) > 0 and not self._closing.is_set():
+            try:
+                self._wake.get(timeout=left_s)
+            except Empty:
+                break
+            if self._chores:
+                self._chores.popleft()()
+        return self._closing.is_set()
 
     def _load_kept(self, key: SliceKey) -> None:
         part = self._slices[key].slice

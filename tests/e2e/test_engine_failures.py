@@ -1,6 +1,7 @@
 """What goes wrong in a worker stays in its job, and the worker comes back."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,9 @@ from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.runtime.backends.protocol import Array
 from band.runtime.engine import Engine, EngineOptions, InferResult
+from band.scheduler.commands import Command
+from band.scheduler.core import Core
+from band.scheduler.events import Event, RequestArrived
 from band.testing import models
 from band.testing.devices import FALLBACK, make_device, make_processor, split_device
 from band.testing.reference import Reference, assert_equal
@@ -114,6 +118,25 @@ def test_a_worker_that_went_down_is_probed_and_serves_again(scripted: ModuleType
         stats = engine.stats()
     assert stats.processors[0].up
     assert not script.opens
+
+
+def test_a_processor_that_stays_down_holds_up_neither_removal_nor_closing(
+    scripted: ModuleType,
+) -> None:
+    inputs = Reference(CHAIN).inputs()
+    with Engine(_cpus(2)) as engine:
+        engine.register(CHAIN)
+        scripted.SCRIPTS["cpu1"].opens.extend([scripted.fail] * 1_000)
+        scripted.SCRIPTS["cpu1"].runs.append(scripted.lose)
+        result = engine.infer("chain", inputs)
+        while engine.stats().processors[1].up:
+            result = engine.infer("chain", inputs)
+        assert result.record.outcome == "completed"
+        with pytest.raises(BandError, match="'cpu1' is down") as caught:
+            engine.register(models.residual())
+        assert caught.value.code is ErrorCode.WORKER_DOWN
+        engine.unregister("chain")
+        assert engine.stats().memory_used_bytes == 0
 
 
 def _retried(engine: Engine, inputs: dict[str, Array]) -> InferResult:
@@ -255,3 +278,41 @@ def test_an_emulated_processor_slower_than_its_profile_reports_an_overrun() -> N
     assert task.run_us == 1
     assert task.overrun_us > 0
     assert task.finished_us - task.dispatched_us >= task.run_us + task.overrun_us
+
+
+def test_an_error_of_ours_ends_the_requests_it_would_have_lost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = Core.handle
+
+    def broken(core: Core, event: Event, now_us: int) -> list[Command]:
+        if isinstance(event, RequestArrived) and event.stream == "bad":
+            raise AssertionError("a defect")
+        return handle(core, event, now_us)
+
+    monkeypatch.setattr(Core, "handle", broken)
+    with Engine(split_device()) as engine:
+        engine.register(CHAIN)
+        inputs = Reference(CHAIN).inputs()
+        with pytest.raises(BandError, match="internal error, see the log"):
+            engine.infer("chain", inputs, stream="bad")
+        assert engine.infer("chain", inputs).record.outcome == "completed"
+        assert engine.drain(WAIT_S)
+    assert "a defect" in caplog.text
+
+
+def test_processors_that_are_not_available_keep_the_indices_of_the_others() -> None:
+    gpu = replace(make_processor("gpu"), available=False)
+    device = make_device(gpu, make_processor("cpu0"), gpu, make_processor("cpu1"))
+    inputs = Reference(CHAIN).inputs()
+    with Engine(device) as engine:
+        engine.register(CHAIN)
+        for name in ("cpu0", "cpu1"):
+            record = engine.infer("chain", inputs, processor=name).record
+            assert record.processors == (name,)
+        assert [p.name for p in engine.stats().processors] == ["cpu0", "cpu1"]
+        with pytest.raises(BandError) as caught:
+            engine.infer("chain", inputs, processor="gpu")
+        assert caught.value.code is ErrorCode.NO_PROCESSOR
+    with pytest.raises(BandError, match="no processor of device 'made' is available"):
+        Engine(make_device(gpu))

@@ -5,7 +5,7 @@ Formula:
     (the first one on ties). If the first step's processor is idle, dispatch it. If not, pretend
     that it has been dispatched (its first step's time is added to that processor's wait), set the
     job aside and look for the longest of the others under these waits. After a dispatch the real
-    waits count again. Only the best class present competes; the next class gets what is left.
+    waits count again. A class is gone through before the next one; its waiting jobs count as load.
 
 Parameters:
     window: jobs looked at, 1 or more, default 8: a pass costs up to window^2 best plans.
@@ -21,7 +21,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
-from band.scheduler.view import BestPlan, JobView, View
+from band.scheduler.view import JobView, Step, View
 
 
 @dataclass(frozen=True)
@@ -48,32 +48,31 @@ class HeterogeneousEarliestFinishTime:
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
         waits = list(view.waits_us)
+        waiting = view.window
         tasks: list[TaskSpec] = []
-        for _, jobs in groupby(view.window, key=lambda job: job.priority):
-            waiting = list(jobs)
-            while 0 in waits and (chosen := self._choose(view, waiting, waits)):
-                job, plan = chosen
-                step = plan.steps[0]
-                tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
-                waits[step.span.processor] = step.finish_us
-                waiting.remove(job)
+        while 0 in waits and (chosen := self._choose(view, waiting, waits)):
+            job, step = chosen
+            tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
+            waits[step.span.processor] = step.finish_us
+            waiting = [other for other in waiting if other is not job]
         return (Dispatch(tuple(tasks)),) if tasks else ()
 
     def _choose(
         self, view: View, waiting: Sequence[JobView], waits: Sequence[int]
-    ) -> tuple[JobView, BestPlan] | None:
+    ) -> tuple[JobView, Step] | None:
         """Return the next job to dispatch, None if all that is left waits for busy processors."""
         what_if = list(waits)
-        candidates = list(waiting)
-        while candidates:
-            plans = [(job, view.best_plan(job, what_if)) for job in candidates]
-            runnable = [(job, plan) for job, plan in plans if plan is not None]
-            if not runnable:
-                return None
-            job, plan = max(runnable, key=lambda pair: pair[1].latency_us)
-            step = plan.steps[0]
-            if waits[step.span.processor] == 0:
-                return job, plan
-            what_if[step.span.processor] = step.finish_us
-            candidates.remove(job)
+        for _, group in groupby(waiting, key=lambda job: job.priority):
+            candidates = list(group)
+            while candidates:
+                plans = [(job, view.best_plan(job, what_if)) for job in candidates]
+                runnable = [(job, plan) for job, plan in plans if plan is not None]
+                if not runnable:
+                    break
+                job, plan = max(runnable, key=lambda pair: pair[1].latency_us)
+                step = plan.steps[0]
+                if waits[step.span.processor] == 0:
+                    return job, step
+                what_if[step.span.processor] = step.finish_us
+                candidates.remove(job)
         return None

@@ -18,6 +18,8 @@ from band.plan.best import BestPlan, Step
 from band.plan.hops import DOWN_US, UNREACHABLE_US, Hop, Hops
 from band.plan.table import PlanTable
 
+_new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
+
 HotPlan = tuple[int, int, int, int]
 """(latency_us, processor of the first step, its last unit, mask of all processors used)."""
 
@@ -57,12 +59,13 @@ class Kernel:
         found = self._search(start_unit, waits_us, holder, -1)
         if found is None:
             return None
-        latency, hop, start, parent = found
+        finish, parent, start, last = found
+        hop = parent[last]
         mask = 1 << hop.processor
         while hop.source != start:
             hop = parent[hop.source]
             mask |= 1 << hop.processor
-        return latency, hop.processor, hop.span.last, mask
+        return finish[last], hop.processor, hop.span.last, mask
 
     def plan(
         self,
@@ -82,8 +85,15 @@ class Kernel:
         found = self._search(start_unit, waits_us, holder, only_processor)
         if found is None:
             return None
-        latency, hop, start, parent = found
-        return BestPlan(latency, _steps(_chain(parent, hop, start), waits_us))
+        finish, parent, start, state = found
+        latency_us = finish[state]
+        steps = []
+        while state != start:
+            hop, done_us = parent[state], finish[state]
+            steps.append(_new(Step, (hop.span, done_us - hop.cost_us, done_us)))
+            state = hop.source
+        steps.reverse()
+        return _new(BestPlan, (latency_us, tuple(steps)))
 
     def k_best(self, k: int) -> tuple[BestPlan, ...]:
         """Return the k best plans of an idle device, best first, each a distinct chain of spans.
@@ -92,9 +102,8 @@ class Kernel:
         count. Fewer than k if the table does not have that many.
         """
         hops = self._hops_of_all()
-        idle = (0,) * len(self.table.processors)
         return tuple(
-            BestPlan(plan.latency_us, _steps(plan.chain, idle))
+            BestPlan(plan.latency_us, _idle_steps(plan.chain))
             for plan in hops.k_best(hops.state(0, -1), k)
         )
 
@@ -111,8 +120,8 @@ class Kernel:
 
     def _search(
         self, start_unit: int, waits_us: Sequence[int], holder: int, only: int
-    ) -> tuple[int, Hop, int, list[Hop]] | None:
-        """Return (latency, last hop, first state, hop by which each state is reached)."""
+    ) -> tuple[list[int], list[Hop], int, int] | None:
+        """Return what each state is reached at and by, the first state and the last one."""
         longest = max(waits_us)
         if only < 0 and longest < DOWN_US:
             hops = self._whole or self._hops_of_all()
@@ -128,8 +137,7 @@ class Kernel:
             tails = self._free_tails.get(tuple(map(bool, waits_us))) or self._tails(waits_us)
             limit = tails[start] if tails[start] < limit else limit
         finish, parent = _labels(hops, start, waits_us, longest, limit)
-        last = hops.last_state
-        return finish[last], parent[last], start, parent
+        return finish, parent, start, hops.last_state
 
     def _tails(self, waits_us: Sequence[int]) -> list[int]:
         """Return the idle tails over the processors that are free now; kept per set of them."""
@@ -200,11 +208,12 @@ def _chain(parent: list[Hop], hop: Hop, start: int) -> list[Hop]:
     return chain
 
 
-def _steps(chain: Sequence[Hop], waits_us: Sequence[int]) -> tuple[Step, ...]:
+def _idle_steps(chain: Sequence[Hop]) -> tuple[Step, ...]:
+    """Return the steps of a chain when nothing waits."""
     steps = []
     finish = 0
     for hop in chain:
-        start = max(finish + hop.transfer_us, waits_us[hop.processor])
+        start = finish + hop.transfer_us
         finish = start + hop.cost_us
         steps.append(Step(hop.span, start, finish))
     return tuple(steps)

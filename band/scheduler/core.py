@@ -6,7 +6,7 @@ passes over the waiting jobs until it makes no more progress.
 """
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from band.scheduler.alarms import Alarms
 from band.scheduler.commands import Command, WakeAt
@@ -34,13 +34,9 @@ from band.scheduler.options import CoreOptions, CoreStatus
 from band.scheduler.passes import MakePolicy, PolicyInForce
 from band.scheduler.policy import Decision, Defer, Dispatch, Drop
 from band.scheduler.state import CoreState
-from band.scheduler.validate import (
-    InvalidDecisionError,
-    check_defer,
-    check_drop,
-    check_task,
-    tasks_of,
-)
+from band.scheduler.validate import InvalidDecisionError, check_defer, check_drop, check_task
+
+_SEQUENCES: Final = (tuple, list)
 
 
 class Core:
@@ -155,23 +151,21 @@ class Core:
 
     def _make_passes(self, now_us: int) -> None:
         """Let the policy plan until it makes no progress or nothing is idle or waiting."""
-        state = self._state
+        state, policy = self._state, self._policy
         while state.queue.entries:
             try:
-                decisions = self._policy.plan(state, now_us)
+                decisions = policy.plan(state, now_us)
             except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
                 reason = f"it raised {type(error).__name__}: {error}"
             else:
                 progress, reason = self._carry_out(decisions, now_us)
-                if progress and not reason:
-                    if state.idle:
-                        continue
-                    return
+                if progress and not reason and state.idle:
+                    continue
                 reason = reason or self._stall()
             if not reason:
                 return
-            was_default = self._policy.is_default
-            self._policy.replace(reason, now_us)
+            was_default = policy.is_default
+            policy.replace(reason, now_us)
             if was_default:
                 return
 
@@ -194,8 +188,8 @@ class Core:
         state, progress = self._state, False
         try:
             for decision in decisions:
-                if isinstance(decision, Dispatch):
-                    for spec in tasks_of(decision):
+                if isinstance(decision, Dispatch) and isinstance(decision.tasks, _SEQUENCES):
+                    for spec in decision.tasks:
                         checked = check_task(state, spec)
                         self._lifecycle.dispatch(spec.slice, *checked, now_us)
                         progress = True

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from band.plan.best import BestPlan
-from band.plan.hops import DOWN_US
 from band.plan.table import PlanTable
 from band.scheduler.registered import JobState
 from band.scheduler.state import CoreState
@@ -100,10 +99,8 @@ class CoreView:
 
 
 def _waits_us(state: CoreState, now_us: int) -> tuple[int, ...]:
-    processors = state.processors
-    waits = [DOWN_US] * state.device_size
-    for index, processor in processors.items():
-        if processor.up:
-            running = processor.running
-            waits[index] = 0 if running is None else running.wait_us(now_us)
+    waits = state.free_waits_us.copy()
+    for running in state.tasks.values():
+        wait_us = running.due_us - now_us
+        waits[running.task.processor] = wait_us if wait_us > 0 else running.wait_us(now_us)
     return tuple(waits)

@@ -10,8 +10,8 @@ from band.plan.table import PlanTable, Span
 
 SMOOTHING: Final = 0.1
 SWAP_THRESHOLD: Final = 0.05
-_QUANTILE: Final = 0.95
-_QUANTILE_STEP: Final = 0.05
+_STEP_UP: Final = 0.05 * 0.95
+_STEP_DOWN: Final = 0.05 * 0.05
 
 SpanId = tuple[int, int, int]
 
@@ -20,33 +20,35 @@ class Estimate:
     """What is known of one span from its runs.
 
     Attributes:
-        cost_us: what the plan table in force says.
         mean_us: exponential moving average, starting at the table's cost.
         p95_us: 95th percentile by stochastic approximation: up by 95 % of a step when a run takes
             longer, down by 5 % when not, a step being 5 % of the mean. It needs no samples kept.
         runs: number of runs seen.
     """
 
-    __slots__ = ("cost_us", "mean_us", "p95_us", "runs")
+    __slots__ = ("_high_us", "_low_us", "mean_us", "p95_us", "runs")
 
     def __init__(self, cost_us: int) -> None:
-        self.cost_us = cost_us
         self.mean_us = float(cost_us)
         self.p95_us = float(cost_us)
         self.runs = 0
+        self.compare_with(cost_us)
+
+    def compare_with(self, cost_us: int) -> None:
+        """Take the cost that the plan table in force says."""
+        # At least 1 us to either side: a mean of 1.4 us must not swap a cost of 1 us for itself.
+        slack_us = max(1.0, SWAP_THRESHOLD * cost_us)
+        self._low_us, self._high_us = cost_us - slack_us, cost_us + slack_us
 
     def observe(self, run_us: int) -> bool:
         """Take the time of one run; return whether the table's cost is off by more than 5 %."""
-        mean_us = self.mean_us + SMOOTHING * (run_us - self.mean_us)
-        step_us = _QUANTILE_STEP * mean_us
-        self.mean_us = mean_us
-        self.p95_us += step_us * (_QUANTILE if run_us > self.p95_us else _QUANTILE - 1.0)
+        mean_us = self.mean_us = self.mean_us + SMOOTHING * (run_us - self.mean_us)
+        if run_us > self.p95_us:
+            self.p95_us += _STEP_UP * mean_us
+        else:
+            self.p95_us -= _STEP_DOWN * mean_us
         self.runs += 1
-        cost_us = self.cost_us
-        off_us = mean_us - cost_us
-        # The last test stops a cost of 1 us and a mean of 1.4 us from swapping for ever.
-        limit_us = SWAP_THRESHOLD * cost_us
-        return (off_us > limit_us or -off_us > limit_us) and self.rounded_us != cost_us
+        return mean_us > self._high_us or mean_us < self._low_us
 
     @property
     def rounded_us(self) -> int:
@@ -71,8 +73,13 @@ class Estimator:
         estimate = self._estimates.get(key)
         if estimate is None:
             estimate = self._estimates[key] = Estimate(span.cost_us)
-        estimate.cost_us = span.cost_us
+        else:
+            estimate.compare_with(span.cost_us)
         return estimate
+
+    def has(self, span: Span, estimate: Estimate) -> bool:
+        """Return whether this is the estimate of a span, not one of a table given up since."""
+        return self._estimates.get((span.first, span.last, span.processor)) is estimate
 
     def updated(self, table: PlanTable) -> PlanTable:
         """Return the successor of a table that carries every mean learnt so far."""

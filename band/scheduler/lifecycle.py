@@ -6,6 +6,7 @@ through :meth:`Lifecycle.requeue`.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from band.plan.task import SliceKey, Task
 from band.scheduler.alarms import Alarms
@@ -14,6 +15,8 @@ from band.scheduler.events import RequestArrived
 from band.scheduler.options import CoreOptions
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.state import CoreState, Job, ProcessorState, RunningTask
+
+_new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
 
 class Lifecycle:
@@ -92,17 +95,20 @@ class Lifecycle:
             if model.transfers:
                 row = model.table.transfer_us[span.first]
                 transfer_us = max([row[holder][processor.index] for _, holder in fronts])
-        task = Task(
-            state.next_task,
-            key,
-            processor.index,
-            (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs]),
-            predecessors,
-            span.inputs,
-            span.outputs,
-            transfer_us,
-            transfer_us + span.cost_us,
-            span.peak_bytes,
+        task = _new(
+            Task,
+            (
+                state.next_task,
+                key,
+                processor.index,
+                (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs]),
+                predecessors,
+                span.inputs,
+                span.outputs,
+                transfer_us,
+                transfer_us + span.cost_us,
+                span.peak_bytes,
+            ),
         )
         state.next_task += 1
         running = RunningTask(task, runnable, model, jobs, fronts, now_us)
@@ -117,7 +123,7 @@ class Lifecycle:
             job.view = None
         if not model.has_ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
-        self.commands.append(Run(task))
+        self.commands.append(_new(Run, (task,)))
 
     def finished(self, running: RunningTask) -> None:
         """Take the end of a task: its units are finished, its jobs complete or wait again."""

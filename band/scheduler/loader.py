@@ -14,22 +14,20 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from band.errors import BandError, ErrorCode
-from band.scheduler.events import Json, PolicySwapped
+from band.scheduler.events import PolicySwapped
+from band.scheduler.params import ParseParams, freeze, is_required, parse_names
 from band.scheduler.policy import Policy, PolicyInfo
 from band.share import share_dir
 
 ENTRY_POINTS: Final = "band.policies"
 _MODULES: Final = "band._policies"
-
-ParseParams = Callable[[type, Mapping[str, Any], str], Any]
-"""(params type, raw values, where they stand) -> instance; raises BandError on a bad key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ class PolicySource:
     @property
     def needs_params(self) -> bool:
         """Return whether a parameter has no default."""
-        return any(_required(field) for field in fields(self.params_type))
+        return any(is_required(field) for field in fields(self.params_type))
 
 
 def resolve(ref: str, *, policy_dirs: Sequence[Path] = ()) -> PolicySource:
@@ -114,8 +112,8 @@ def list_policies(policy_dirs: Sequence[Path] = ()) -> tuple[PolicySource, ...]:
             )
         for path in sorted(folder.glob("*.py")):
             sources[str(path.resolve())] = load_file(path)
-    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        sources[entry_point.value] = _load_object(entry_point.value)
+    for value in _entry_points():
+        sources[value] = _load_object(value)
     taken: dict[str, str] = {}
     for place, source in sources.items():
         for name in source.names:
@@ -174,40 +172,6 @@ def make_policy(event: PolicySwapped, *, policy_dirs: Sequence[Path] = ()) -> Po
     return policy
 
 
-def parse_names(params_type: type, raw: Mapping[str, Any], where: str) -> Any:
-    """Return parameters after a check of their names alone.
-
-    Raises:
-        BandError: INVALID_CONFIG, an unknown or missing parameter.
-    """
-    known = {field.name: field for field in fields(params_type)}
-    for name in raw:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            raise BandError(
-                ErrorCode.INVALID_CONFIG, f"{where}: unknown parameter {name!r}; {hint}", key=name
-            )
-    missing = [name for name, field in known.items() if _required(field) and name not in raw]
-    if missing:
-        raise BandError(
-            ErrorCode.INVALID_CONFIG,
-            f"{where}: parameter {missing[0]!r} has no default; give it",
-            key=missing[0],
-        )
-    return params_type(**raw)
-
-
-def freeze(value: Any) -> Json:
-    """Return plain data with every sequence as a tuple, as it also comes back from a record."""
-    if isinstance(value, Mapping):
-        return {str(key): freeze(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return tuple(freeze(item) for item in value)
-    plain: Json = value
-    return plain
-
-
 def load_file(path: Path) -> PolicySource:
     """Return the policy of one file.
 
@@ -249,6 +213,13 @@ def _import_file(path: Path, sha256: str) -> ModuleType:
     return module
 
 
+@functools.cache
+def _entry_points() -> tuple[str, ...]:
+    """Return the objects that installed distributions declare; looking them up takes a while."""
+    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return tuple(entry_point.value for entry_point in found)
+
+
 def _load_object(ref: str) -> PolicySource:
     module_name, _, attribute = ref.partition(":")
     try:
@@ -288,10 +259,6 @@ def _source(
         policy_type=policy_type,
         window=window if isinstance(window, int) else None,
     )
-
-
-def _required(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _failed(ref: str, problem: str) -> BandError:

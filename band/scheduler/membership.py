@@ -1,5 +1,6 @@
 """What may run where: models, loaded slices and processors come and go."""
 
+from band.plan.hops import DOWN_US
 from band.scheduler.commands import DropReason
 from band.scheduler.events import ModelAdded, SliceEvicted, SliceLoaded, WorkerUp
 from band.scheduler.lifecycle import Lifecycle
@@ -21,7 +22,7 @@ class Membership:
         again on the new table.
         """
         state, table = self._state, event.table
-        state.device_size = max(state.device_size, len(table.processors))
+        state.note_size(len(table.processors))
         known = state.models.get(table.model)
         if known is None:
             state.models[table.model] = RegisteredModel(table, event.loaded, state.up())
@@ -71,7 +72,8 @@ class Membership:
         state.processors[event.processor] = ProcessorState(
             event.processor, event.name, event.kind, event.free_bytes
         )
-        state.device_size = max(state.device_size, event.processor + 1)
+        state.note_size(event.processor + 1)
+        state.free_waits_us[event.processor] = 0
         self._set_up()
 
     def worker_down(self, processor: int) -> None:
@@ -83,6 +85,7 @@ class Membership:
         self._set_up()
         self._lose_task(processor)
         self._state.idle -= 1
+        self._state.free_waits_us[processor] = DOWN_US
         for model in self._state.models.values():
             self._recheck(model)
 

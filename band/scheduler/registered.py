@@ -143,7 +143,7 @@ class RegisteredModel:
         """Take the execution time of a run; swap the table if a cost moved by more than 5 %."""
         estimate = runnable.estimate
         # A span of a table that the driver has replaced since has an estimate of its own.
-        if estimate.observe(run_us) and self.estimator.of(runnable.span) is estimate:
+        if estimate.observe(run_us) and self.estimator.has(runnable.span, estimate):
             self.full = self.estimator.updated(self.full)
             self._refresh()
 

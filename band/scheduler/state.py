@@ -4,11 +4,15 @@ Only ``Core.handle`` changes it. ``invariants`` says what always holds.
 """
 
 from bisect import bisect_left, insort
+from typing import Final
 
+from band.plan.hops import DOWN_US
 from band.plan.task import Task
 from band.scheduler.events import RequestArrived
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.view import JobView
+
+_new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
 
 class Job:
@@ -94,19 +98,22 @@ class Job:
         The holder is the processor of the task that finished last.
         """
         request, fronts, group = self.request, self.fronts, self.group
-        self.view = JobView(
-            self.id,
-            self.model.name,
-            request.stream,
-            request.frame,
-            self.order[0],
-            self.arrived_us,
-            request.deadline_us,
-            self.finished,
-            self.running,
-            fronts[-1][1] if fronts else -1,
-            self.pin,
-            tuple(job.id for job in group[1:]) if group else (),
+        self.view = _new(
+            JobView,
+            (
+                self.id,
+                self.model.name,
+                request.stream,
+                request.frame,
+                self.order[0],
+                self.arrived_us,
+                request.deadline_us,
+                self.finished,
+                self.running,
+                fronts[-1][1] if fronts else -1,
+                self.pin,
+                tuple([job.id for job in group[1:]]) if group else (),
+            ),
         )
         return self.view
 
@@ -223,14 +230,14 @@ class CoreState:
         jobs: accepted and not ended, by id.
         tasks: on processors, by id.
         idle: number of processors that are up and have no task.
-        device_size: number of processors of the device, as far as tables and workers tell.
+        free_waits_us: per processor of the device 0 if it is up, ``DOWN_US`` if not.
         unstarted: jobs that wait for their first task.
         next_task, arrivals: counters for task ids and arrival numbers.
     """
 
     __slots__ = (
         "arrivals",
-        "device_size",
+        "free_waits_us",
         "idle",
         "jobs",
         "models",
@@ -247,7 +254,7 @@ class CoreState:
         self.jobs: dict[int, Job] = {}
         self.tasks: dict[int, RunningTask] = {}
         self.queue = WaitingQueue()
-        self.device_size = 0
+        self.free_waits_us: list[int] = []
         self.idle = 0
         self.unstarted = 0
         self.next_task = 0
@@ -256,6 +263,10 @@ class CoreState:
     def up(self) -> frozenset[int]:
         """Return the indices of the processors that are up."""
         return frozenset(p.index for p in self.processors.values() if p.up)
+
+    def note_size(self, size: int) -> None:
+        """Take the number of processors that a table or a worker knows of."""
+        self.free_waits_us += [DOWN_US] * (size - len(self.free_waits_us))
 
     def take_task(self, number: int) -> RunningTask | None:
         """Return a task that is over and free its processor; None if it is not running."""

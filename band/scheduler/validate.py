@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from band.plan.table import PlanTable
+from band.plan.task import SliceKey
 from band.scheduler.commands import DropReason
-from band.scheduler.policy import Defer, Dispatch, Drop, TaskSpec
+from band.scheduler.policy import Defer, Drop, TaskSpec
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.state import CoreState, Job, ProcessorState
 
@@ -18,17 +19,6 @@ Checked = tuple[RegisteredModel, Runnable, ProcessorState, list[Job]]
 """What a valid task runs, where and for whom."""
 
 
-def tasks_of(dispatch: Dispatch) -> Sequence[TaskSpec]:
-    """Return the tasks of a decision.
-
-    Raises:
-        InvalidDecisionError: they are no sequence.
-    """
-    if not isinstance(dispatch.tasks, (tuple, list)):
-        raise InvalidDecisionError(f"it dispatches {dispatch.tasks!r}, which is no sequence")
-    return dispatch.tasks
-
-
 def check_task(state: CoreState, spec: TaskSpec) -> Checked:
     """Return what a task runs, where and for whom.
 
@@ -37,13 +27,8 @@ def check_task(state: CoreState, spec: TaskSpec) -> Checked:
             the slice is not loaded there, the processor is down, busy or not the pinned one, or
             the slice's model does not serve these jobs.
     """
-    try:
-        return _checked(state, spec)
-    except (AttributeError, TypeError) as error:
-        raise InvalidDecisionError(f"{spec!r} is no task") from error
-
-
-def _checked(state: CoreState, spec: TaskSpec) -> Checked:
+    if not isinstance(spec, TaskSpec) or not isinstance(spec.slice, SliceKey):
+        raise InvalidDecisionError(f"{spec!r} is no task")
     processor = state.processors.get(spec.processor)
     if processor is None or not processor.up:
         raise InvalidDecisionError(f"processor {spec.processor} is not up")
@@ -58,12 +43,30 @@ def _checked(state: CoreState, spec: TaskSpec) -> Checked:
         raise InvalidDecisionError(
             f"units {key.units:#b} of {key.model!r} are not loaded on {processor.name}"
         )
-    jobs = [_waiting(state, job) for job in spec.jobs]
+    jobs = []
+    for number in spec.jobs:
+        job = state.jobs.get(number)
+        if job is None:
+            raise InvalidDecisionError(f"job {number} is unknown or has ended")
+        jobs.append(job)
     if len(jobs) != 1 or jobs[0].group or jobs[0].model is not model:
         _check_shared(model, jobs)
     for job in jobs:
-        _check_units(job, runnable, processor)
+        if (
+            runnable.units & (job.finished | job.running)
+            or runnable.needs & ~job.finished
+            or (job.pin >= 0 and job.pin != processor.index)
+        ):
+            raise InvalidDecisionError(_why_not(job, runnable, processor))
     return model, runnable, processor, jobs
+
+
+def _why_not(job: Job, runnable: Runnable, processor: ProcessorState) -> str:
+    if runnable.units & (job.finished | job.running):
+        return f"job {job.id} has units of this task finished or running"
+    if runnable.needs & ~job.finished:
+        return f"job {job.id} has not finished what this task needs"
+    return f"job {job.id} is not pinned to {processor.name}"
 
 
 def check_drop(state: CoreState, drop: Drop) -> Job:
@@ -100,15 +103,6 @@ def _waiting(state: CoreState, job: int) -> Job:
     if found is None:
         raise InvalidDecisionError(f"job {job} is unknown or has ended")
     return found
-
-
-def _check_units(job: Job, runnable: Runnable, processor: ProcessorState) -> None:
-    if runnable.units & (job.finished | job.running):
-        raise InvalidDecisionError(f"job {job.id} has units of this task finished or running")
-    if runnable.needs & ~job.finished:
-        raise InvalidDecisionError(f"job {job.id} has not finished what this task needs")
-    if job.pin >= 0 and job.pin != processor.index:
-        raise InvalidDecisionError(f"job {job.id} is not pinned to {processor.name}")
 
 
 def _check_shared(model: RegisteredModel, jobs: Sequence[Job]) -> None:

@@ -83,7 +83,8 @@ def simulate(
     options = options or CoreOptions()
     core = Core(make_policy=make_policy, options=options)
     ledger = Ledger(device, options.default_priority, WORD)
-    simulation = _Simulation(device, core, source, ledger, seed, recorder)
+    noise = Noise(models, device.noise_sigma, seed)
+    simulation = _Simulation(core, source, ledger, noise, recorder)
     simulation.run(_opening(device, models, policy))
     status = core.status()
     if status.jobs:
@@ -93,7 +94,7 @@ def simulate(
         )
     return SimRun(
         (*ledger.requests, *source.never_issued()),
-        tuple(ledger.tasks),
+        ledger.tasks(),
         simulation.now_us,
         status.reports,
     )
@@ -110,27 +111,50 @@ def _opening(
     yield from models
 
 
+class Noise:
+    """Draws how long tasks really take.
+
+    Args:
+        models: whose tables say the times.
+        sigma: standard deviation of the natural logarithm of a time; 0 for exact times.
+        seed: of the draws.
+    """
+
+    def __init__(self, models: Sequence[ModelAdded], sigma: float, seed: int) -> None:
+        self._cost_us: dict[tuple[SliceKey, int], int] = {
+            (added.table.slice_key(span), span.processor): span.cost_us
+            for added in models
+            for span in added.table.spans
+        }
+        self._sigma = sigma
+        self._random = random.Random(seed)
+
+    def run_us(self, task: Task) -> int:
+        """Return the time that a task takes without transfers, at least 1."""
+        cost_us = self._cost_us[task.slice, task.processor]
+        if not self._sigma:
+            return cost_us
+        return max(1, round(cost_us * self._random.lognormvariate(0.0, self._sigma)))
+
+
 class _Simulation:
     """One run: the heap, the clock and the books."""
 
     def __init__(
         self,
-        device: Device,
         core: Core,
         source: ArrivalSource,
         ledger: Ledger,
-        seed: int,
+        noise: Noise,
         recorder: Recorder | None,
     ) -> None:
         self._core = core
         self._source = source
         self._ledger = ledger
+        self._noise = noise
         self._recorder = recorder
         self._roots = iter(source.roots())
         self._root: Arrival | None = None
-        self._random = random.Random(seed)
-        self._sigma = device.noise_sigma
-        self._cost_us: dict[tuple[SliceKey, int], int] = {}
         self._heap: list[tuple[int, int, int, Event]] = []
         self._numbers = itertools.count()
         self.now_us = 0
@@ -138,20 +162,14 @@ class _Simulation:
     def run(self, opening: Iterable[Event]) -> None:
         """Handle the opening events at time 0, then play the trace until nothing is left."""
         for event in opening:
-            if isinstance(event, ModelAdded):
-                table = event.table
-                self._cost_us |= {(table.slice_key(s), s.processor): s.cost_us for s in table.spans}
             self._handle(event)
         self._push_root()
-        heap, ledger = self._heap, self._ledger
+        heap = self._heap
         while heap:
             self.now_us, kind, _, event = heapq.heappop(heap)
-            if kind == _FINISHED:
-                assert isinstance(event, TaskFinished)
-                ledger.task_finished(event, self.now_us)
-            elif kind == _ARRIVED:
+            if kind == _ARRIVED:
                 assert isinstance(event, RequestArrived)
-                ledger.arrived(event, self.now_us)
+                self._ledger.arrived(event, self.now_us)
                 if self._root is not None and event is self._root.request:
                     self._push_root()
             self._handle(event)
@@ -172,13 +190,12 @@ class _Simulation:
                 self._push(command.at_us, _TICK, Tick())
 
     def _run(self, task: Task) -> None:
-        """Let a task take its time: transfers as predicted, the run with its noise."""
-        self._ledger.dispatched(task, self.now_us)
-        run_us = self._cost_us[task.slice, task.processor]
-        if self._sigma:
-            run_us = max(1, round(run_us * self._random.lognormvariate(0.0, self._sigma)))
-        finished = TaskFinished(task.id, run_us, task.transfer_us)
-        self._push(self.now_us + task.transfer_us + run_us, _FINISHED, finished)
+        """Let a task take its time: transfers in full, the run with its noise."""
+        run_us, transfer_us = self._noise.run_us(task), task.transfer_us
+        self._ledger.dispatched(task, self.now_us, run_us)
+        finished = TaskFinished(task.id, run_us, transfer_us)
+        at_us = self.now_us + transfer_us + run_us
+        heapq.heappush(self._heap, (at_us, _FINISHED, next(self._numbers), finished))
 
     def _push(self, at_us: int, kind: int, event: Event) -> None:
         heapq.heappush(self._heap, (at_us, kind, next(self._numbers), event))

@@ -44,7 +44,7 @@ INVALID = {
     "raises": (lambda view: 1 // 0, "it raised ZeroDivisionError: integer division"),
     "no sequence": (lambda view: None, "it raised TypeError"),
     "no decision": (lambda view: ["run"], "it decided 'run', which is no decision"),
-    "no tasks": (lambda view: [Dispatch(None)], "it dispatches None, which is no sequence"),  # type: ignore[arg-type]
+    "no tasks": (lambda view: [Dispatch(None)], "(tasks=None), which is no decision"),  # type: ignore[arg-type]
     "no task": (lambda view: run("job 0"), "'job 0' is no task"),
     "unknown job": (lambda view: run(task(7)), "job 7 is unknown or has ended"),
     "no job": (lambda view: run(task()), "a task serves no job"),

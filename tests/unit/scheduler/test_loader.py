@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from band.errors import BandError, ErrorCode
+from band.scheduler import loader
 from band.scheduler.commands import JobOutcome
 from band.scheduler.events import ModelAdded, PolicySwapped
 from band.scheduler.loader import (
@@ -104,7 +105,11 @@ def test_entry_points_are_found_by_name(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "from_entry_point", "another_package:FirstCome", ENTRY_POINTS
     )
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: [point])
-    assert resolve("from_entry_point").name == "from_entry_point"
+    loader._entry_points.cache_clear()
+    try:
+        assert resolve("from_entry_point").name == "from_entry_point"
+    finally:
+        loader._entry_points.cache_clear()
 
 
 def fails(code: ErrorCode, message: str, ref: str, *dirs: Path) -> None:

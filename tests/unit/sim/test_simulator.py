@@ -163,6 +163,17 @@ def test_noise_is_log_normal_around_the_prediction() -> None:
     assert all(t.finished_us - t.dispatched_us == t.run_us + t.transfer_us for t in run.tasks)
 
 
+def test_what_the_core_learns_does_not_change_how_long_tasks_take() -> None:
+    """A spell of slow runs raises the predictions; if tasks followed those, times would drift."""
+    device = make_device(["cpu"], noise_sigma=0.5)
+    table = make_table("m", {"cpu": {(0, 0): 1000}}, processors=["cpu"])
+    run = play(periodic({"m": 100.0}, 40.0), table, device=device, policy="fixed_worker")
+    assert len({task.predicted_us for task in run.tasks}) > 10, "the core has learnt"
+    halves = run.tasks[:2000], run.tasks[2000:]
+    for half in halves:
+        assert median(task.run_us for task in half) == pytest.approx(1000, rel=0.06)
+
+
 def test_noise_never_makes_a_run_shorter_than_a_microsecond() -> None:
     device = make_device(["cpu"], noise_sigma=3.0)
     table = make_table("m", {"cpu": {(0, 0): 1}}, processors=["cpu"])

@@ -22,8 +22,8 @@ from band.runtime.memory import BufferPool
 from band.runtime.orders import OrderBook
 from band.runtime.outcomes import error_of
 from band.runtime.overrun import OverrunWatch
+from band.runtime.reports import Done, Down, Failed, Report, Up
 from band.runtime.stats import Counters
-from band.runtime.worker import Done, Down, Failed, Report, Up
 from band.runtime.workforce import Post
 from band.scheduler.commands import (
     Abandon,

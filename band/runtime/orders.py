@@ -8,7 +8,7 @@ from band.plan.task import Task
 from band.runtime.backends.protocol import Pace, RunResult
 from band.runtime.live import LiveJob, Outputs
 from band.runtime.memory import BufferPool
-from band.runtime.worker import Order
+from band.runtime.reports import Order
 from band.scheduler.events import WorkerUp
 
 

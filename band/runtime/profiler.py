@@ -14,8 +14,8 @@ from band.runtime.backends.protocol import Backend, Pace, WorkerLostError
 from band.runtime.loading import ops_of
 from band.runtime.profiling import Measured, Profile, measure, measured, random_inputs
 from band.runtime.registration import AnalysisOptions, Prepared, prepare
+from band.runtime.reports import Report
 from band.runtime.shapes import ask_shapes
-from band.runtime.worker import Report
 from band.runtime.workforce import Post, Workforce
 
 Progress = Callable[[str, int, int], None]

@@ -6,7 +6,7 @@ chores wait for tasks, never the other way round.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -17,61 +17,19 @@ from band.errors import BandError, ErrorCode
 from band.model.slice import Slice
 from band.plan.task import SliceKey
 from band.runtime.backends.protocol import (
-    Allocate,
-    Array,
     Backend,
     BackendContext,
     BackendInfo,
-    Pace,
     RunResult,
     WorkerLostError,
 )
 from band.runtime.discovery import open_backend
+from band.runtime.reports import Done, Down, Failed, Order, Report, Up
 
 T = TypeVar("T")
 
 _FIRST_PROBE_S: Final = 0.05
 _LAST_PROBE_S: Final = 5.0
-
-
-class Order(NamedTuple):
-    """One task for a worker, with everything it needs."""
-
-    task: int
-    slice: SliceKey
-    inputs: Mapping[int, Array]
-    pace: Pace
-    allocate: Allocate
-
-
-class Done(NamedTuple):
-    """A worker finished a task."""
-
-    task: int
-    result: RunResult
-
-
-class Failed(NamedTuple):
-    """A worker could not finish a task."""
-
-    task: int
-    reason: str
-
-
-class Down(NamedTuple):
-    """A worker lost its processor, and the task that ran on it, if any."""
-
-    processor: int
-    reason: str
-
-
-class Up(NamedTuple):
-    """A worker that was down can run tasks again, with all its slices loaded."""
-
-    processor: int
-
-
-Report = Done | Failed | Down | Up
 
 
 class _Loaded(NamedTuple):
@@ -173,8 +131,19 @@ class Worker:
                 return
             try:
                 future.set_result(chore())
-            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            except BandError as error:
                 future.set_exception(error)
+            except WorkerLostError as error:
+                future.set_exception(error)
+                if self._backend is not None and not self._closing.is_set():
+                    self._lose(_text(error))
+            except Exception as error:  # noqa: BLE001 - a defect of a backend: whoever waits gets it
+                future.set_exception(
+                    BandError(
+                        ErrorCode.BACKEND_FAILED,
+                        f"processor {self.processor.name!r}: {_text(error)}",
+                    )
+                )
 
         self._chores.append(run)
         self._wake.put(True)
@@ -209,12 +178,11 @@ class Worker:
             if error.code is ErrorCode.BACKEND_FAILED:
                 self._recover(lambda: self._reload(order.slice))
         except WorkerLostError as error:
-            self._lose(str(error) or type(error).__name__)
+            self._lose(_text(error))
         except Exception as error:  # noqa: BLE001 - a defect of a backend must not end the worker
             # The job fails instead of running elsewhere: it may be what breaks the backend.
-            reason = f"{type(error).__name__}: {error}"
-            self._report(Failed(order.task, f"processor {self.processor.name!r}: {reason}"))
-            self._lose(reason)
+            self._report(Failed(order.task, f"processor {self.processor.name!r}: {_text(error)}"))
+            self._lose(_text(error))
         else:
             self._report(Done(order.task, result))
 
@@ -246,7 +214,7 @@ class Worker:
         try:
             repair()
         except Exception as error:  # noqa: BLE001 - see _run
-            self._lose(f"{type(error).__name__}: {error}")
+            self._lose(_text(error))
 
     def _lose(self, reason: str) -> None:
         """Report the processor as down, and make the backend anew until that works."""
@@ -295,4 +263,8 @@ class Worker:
         return f"<Worker {self.processor.name} {state}>"
 
 
-__all__ = ["Done", "Down", "Failed", "Order", "Report", "Up", "Worker"]
+def _text(error: Exception) -> str:
+    """Return what a person may read of an exception."""
+    if isinstance(error, BandError | WorkerLostError):
+        return str(error) or "it is gone"
+    return f"{type(error).__name__}: {error}"

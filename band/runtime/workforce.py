@@ -7,7 +7,8 @@ from band.clock import Clock
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.runtime.backends.protocol import BackendContext, BackendInfo
-from band.runtime.worker import Report, Worker
+from band.runtime.reports import Report
+from band.runtime.worker import Worker
 from band.scheduler.events import WorkerUp
 
 

@@ -15,7 +15,8 @@ from band.model.tflite_writer import write_slice, write_whole
 from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Array, BackendContext, Pace, WorkerLostError
 from band.runtime.profiling import random_inputs
-from band.runtime.worker import Done, Down, Failed, Order, Report, Up, Worker
+from band.runtime.reports import Done, Down, Failed, Order, Report, Up
+from band.runtime.worker import Worker
 from band.testing import models
 from band.testing.devices import make_device, make_processor
 
@@ -176,6 +177,22 @@ def test_a_refused_load_is_an_error_for_who_asked(bench: Bench) -> None:
         bench.worker.load(SliceKey("chain", 4), part).result(WAIT_S)
     bench.order(1)
     assert isinstance(bench.next(), Done)
+
+
+def test_a_defect_in_a_chore_is_one_sentence_for_who_asked(bench: Bench) -> None:
+    with pytest.raises(BandError, match="processor 'cpu0': ZeroDivisionError"):
+        bench.worker.call(lambda backend: 1 // 0).result(WAIT_S)
+    bench.order(1)
+    assert isinstance(bench.next(), Done)
+
+
+def test_a_processor_lost_in_a_chore_is_reported_and_comes_back(
+    bench: Bench, scripted: ModuleType
+) -> None:
+    with pytest.raises(WorkerLostError):
+        bench.worker.call(lambda backend: scripted.lose()).result(WAIT_S)
+    assert bench.next() == Down(0, "scripted loss")
+    assert bench.next() == Up(0)
 
 
 def test_an_unloaded_slice_is_gone_and_unloading_twice_is_fine(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """Models come and go while others are served; memory is counted and given back."""
 
 import gc
+import re
 import threading
 import weakref
 from pathlib import Path
@@ -243,3 +244,10 @@ def test_emulated_processors_keep_the_costs_of_their_profile() -> None:
         registered = engine.registration("chain")
     assert registered.measured == ()
     assert {s.cost_us % 200 for s in registered.table.spans} == {0}
+
+
+def test_the_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "engine.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile(example, "engine.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] == "11 completed"

@@ -46,6 +46,11 @@ def tables(seed: int) -> list[PlanTable]:
     return found
 
 
+def streams(seconds: float) -> FixedArrivals:
+    """Return the arrivals: independent streams, so each starts somewhere in its period."""
+    return periodic(RATES_PER_S, seconds, phases=random.Random(3))
+
+
 def run_ours(models: list[PlanTable], source: FixedArrivals) -> SimRun:
     """Return a run of our simulator."""
     return simulate(
@@ -95,7 +100,7 @@ def run_simpy(models: list[PlanTable], source: FixedArrivals) -> list[int]:
 
 def run(rounds: int) -> dict[str, Any]:
     """Return the document of the benchmark."""
-    models, source = tables(1), periodic(RATES_PER_S, SECONDS)
+    models, source = tables(1), streams(SECONDS)
     ours, peer = run_ours(models, source), run_simpy(models, source)
     if len(ours.requests) != len(peer) or len(ours.tasks) != SUBGRAPHS * len(peer):
         message = f"{len(ours.requests)} requests and {len(ours.tasks)} tasks, simpy {len(peer)}"

@@ -49,7 +49,7 @@ class ShortestExpectedLatency:
         waits = list(view.waits_us)
         waiting = view.window
         tasks: list[TaskSpec] = []
-        while 0 in waits and (chosen := self._choose(view, waiting, waits)):
+        while waiting and 0 in waits and (chosen := self._choose(view, waiting, waits)):
             job, step = chosen
             tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
             waits[step.span.processor] = step.finish_us

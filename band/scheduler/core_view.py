@@ -23,10 +23,10 @@ class CoreView:
         "_plans",
         "_processors",
         "_state",
-        "_waits_us",
         "_window",
         "_window_size",
         "now_us",
+        "waits_us",
     )
 
     def __init__(self, state: CoreState, now_us: int, window_size: int) -> None:
@@ -35,7 +35,7 @@ class CoreView:
         self._window_size = window_size
         self._window: tuple[JobView, ...] | None = None
         self._processors: tuple[ProcessorView, ...] | None = None
-        self._waits_us: tuple[int, ...] | None = None
+        self.waits_us = _waits_us(state, now_us)
         self._plans: dict[_PlanKey, BestPlan | None] = {}
 
     @property
@@ -65,13 +65,6 @@ class CoreView:
                 )  # fmt: skip
             self._processors = tuple(views)
         return self._processors
-
-    @property
-    def waits_us(self) -> tuple[int, ...]:
-        """Return per processor index the time until it is free; 0 exactly for the idle ones."""
-        if self._waits_us is None:
-            self._waits_us = _waits_us(self._state, self.now_us)
-        return self._waits_us
 
     def table(self, model: str) -> PlanTable:
         """Return the plan table of a model: loaded spans, processors that are up, current costs.

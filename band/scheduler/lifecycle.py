@@ -80,13 +80,11 @@ class Lifecycle:
         now_us: int,
     ) -> None:
         """Start a task that has passed validation; the list of jobs is its own from now on."""
-        state = self._state
         if jobs[0].model is not model:
             jobs = self._merge(model, jobs)
-        lead, span = jobs[0], runnable.span
+        state, lead, span, index = self._state, jobs[0], runnable.span, processor.index
+        fronts, transfer_us = lead.fronts, 0
         predecessors: tuple[int, ...] = ()
-        fronts = lead.fronts
-        transfer_us = 0
         if fronts:
             needs = runnable.needs
             predecessors = tuple([task for units, task in lead.done if units & needs])
@@ -94,13 +92,15 @@ class Lifecycle:
                 fronts = tuple([f for f in fronts if f[0] in predecessors]) or fronts
             if model.transfers:
                 row = model.table.transfer_us[span.first]
-                transfer_us = max([row[holder][processor.index] for _, holder in fronts])
+                transfer_us = max([row[holder][index] for _, holder in fronts])
+        number = state.next_task
+        state.next_task = number + 1
         task = _new(
             Task,
             (
-                state.next_task,
+                number,
                 key,
-                processor.index,
+                index,
                 (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs]),
                 predecessors,
                 span.inputs,
@@ -110,9 +110,8 @@ class Lifecycle:
                 span.peak_bytes,
             ),
         )
-        state.next_task += 1
         running = RunningTask(task, runnable, model, jobs, fronts, now_us)
-        state.tasks[task.id] = processor.running = running
+        state.tasks[number] = processor.running = running
         state.idle -= 1
         for job in jobs:
             if not job.started:
@@ -121,7 +120,7 @@ class Lifecycle:
             job.running |= runnable.units
             job.tasks.append(running)
             job.view = None
-        if not model.has_ready_units(lead.finished, lead.running):
+        if model.chain or not model.ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
         self.commands.append(_new(Run, (task,)))
 

@@ -1,74 +1,162 @@
-"""The policy in force: its passes, and its replacement when it fails.
+"""The policy in force: its passes over the waiting jobs, and its replacement when it fails.
 
 A policy is foreign code. Whatever it raises and whatever it returns, the pass is not lost: the
 default policy takes over at once, and the report says why.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from band.errors import BandError
+from band.scheduler.alarms import Alarms
 from band.scheduler.core_view import CoreView
 from band.scheduler.events import Json, PolicySwapped
+from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.options import CoreOptions, PolicyReport
-from band.scheduler.policy import Advisor, Decision, Policy
+from band.scheduler.policy import Advisor, Decision, Defer, Dispatch, Drop, Policy
 from band.scheduler.state import CoreState
+from band.scheduler.validate import InvalidDecisionError, check_defer, check_drop, check_task
 
 MakePolicy = Callable[[PolicySwapped], Policy]
 
+_SEQUENCES: Final = (tuple, list)
 
-class PolicyInForce:
-    """Which policy decides, which one was asked for, and what went wrong."""
 
-    def __init__(self, make_policy: MakePolicy, options: CoreOptions) -> None:
+class Passes:
+    """Which policy decides, which one was asked for, what went wrong, and the passes themselves.
+
+    Attributes:
+        name: of the policy in force.
+        requested: name of the policy asked for last.
+        reason: why that one was replaced, "" if it was not.
+        reports: every replacement, oldest first.
+        window: how many waiting jobs the policy sees.
+    """
+
+    def __init__(
+        self,
+        state: CoreState,
+        lifecycle: Lifecycle,
+        alarms: Alarms,
+        make_policy: MakePolicy,
+        options: CoreOptions,
+    ) -> None:
+        self._state = state
+        self._lifecycle = lifecycle
+        self._alarms = alarms
         self._make_policy = make_policy
         self._options = options
-        self.requested = options.default_policy
-        self.reports: list[PolicyReport] = []
-        self.reason = ""
         self._policy: Policy | None = None
+        self._is_default = False
         self.name = options.default_policy
+        self.requested = options.default_policy
+        self.reason = ""
+        self.reports: list[PolicyReport] = []
         self.window = options.window
-        self.is_default = True
 
     def swap(self, event: PolicySwapped, now_us: int) -> None:
         """Put a policy in force; one that cannot be made is replaced by the default policy."""
-        self.requested = event.name
-        self.reason = ""
+        self.requested, self.reason = event.name, ""
         try:
-            self._install(event, is_default=False)
+            self._install(event)
         except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
             self.name = event.name
-            self.replace(_reason(error), now_us)
+            self.replace(_sentence(error), now_us)
 
     def replace(self, reason: str, now_us: int) -> None:
         """Put the default policy in force instead of one that failed."""
         self.reports.append(PolicyReport(self.name, reason, now_us))
         self.reason = reason
-        self._install(PolicySwapped(self._options.default_policy, "", ()), is_default=True)
-
-    def plan(self, state: CoreState, now_us: int) -> tuple[Decision, ...]:
-        """Return the decisions of one pass."""
-        if self._policy is None:
-            self._install(PolicySwapped(self._options.default_policy, "", ()), is_default=True)
-        assert self._policy is not None
-        return tuple(self._policy.plan(CoreView(state, now_us, self.window)))
+        self._install_default()
 
     def advised(self, policy: str, payload: Json) -> None:
         """Hand over what the policy's ``advise`` returned, if it is still in force."""
         if policy == self.name and isinstance(self._policy, Advisor):
             self._policy.advised(payload)
 
-    def _install(self, event: PolicySwapped, *, is_default: bool) -> None:
+    def run(self, now_us: int) -> None:
+        """Let the policy plan until it makes no progress or nothing is idle or waiting."""
+        state = self._state
+        waiting = state.queue.entries
+        while waiting:
+            policy = self._policy or self._install_default()
+            try:
+                decisions = policy.plan(CoreView(state, now_us, self.window))
+            except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
+                reason = f"it raised {type(error).__name__}: {error}"
+            else:
+                progress, reason = self._carry_out(decisions, now_us)
+                if progress and not reason and state.idle:
+                    continue
+                reason = reason or self._stall()
+            if not reason:
+                return
+            was_default = self._is_default
+            self.replace(reason, now_us)
+            if was_default:
+                return
+
+    def waits(self, number: int) -> bool:
+        """Return whether a job is in the queue."""
+        job = self._state.jobs.get(number)
+        return job is not None and job.queued
+
+    def _carry_out(self, decisions: Sequence[Decision], now_us: int) -> tuple[bool, str]:
+        """Carry out decisions up to the first invalid one.
+
+        Returns:
+            Whether a job was dispatched or dropped, and what is wrong ("" if nothing).
+        """
+        if not isinstance(decisions, _SEQUENCES):
+            return False, f"it returned {decisions!r}, which is no sequence of decisions"
+        state, progress = self._state, False
+        try:
+            for decision in decisions:
+                if isinstance(decision, Dispatch) and isinstance(decision.tasks, _SEQUENCES):
+                    for spec in decision.tasks:
+                        checked = check_task(state, spec)
+                        self._lifecycle.dispatch(spec.slice, *checked, now_us)
+                        progress = True
+                elif isinstance(decision, Drop):
+                    self._lifecycle.drop(check_drop(state, decision), decision.reason)
+                    progress = True
+                elif isinstance(decision, Defer):
+                    check_defer(state, decision, now_us)
+                    if decision.until_us is not None:
+                        self._alarms.need(decision.until_us, decision.job)
+                else:
+                    return progress, f"it decided {decision!r}, which is no decision"
+        except InvalidDecisionError as error:
+            return progress, f"invalid decision: {error}"
+        return progress, ""
+
+    def _stall(self) -> str:
+        """Return what is wrong if nothing but a new event from outside can end the waiting jobs.
+
+        This is what makes every accepted job end: it waits only while a task runs or a tick comes.
+        """
+        state = self._state
+        if state.tasks or not state.queue.entries or self._alarms.pending(self.waits):
+            return ""
+        return f"it left {len(state.queue.entries)} jobs waiting though every processor is idle"
+
+    def _install(self, event: PolicySwapped) -> None:
         policy = self._make_policy(event)
-        window = getattr(getattr(policy, "params", None), "window", self._options.window)
-        self._policy, self.name, self.window = policy, event.name, window
-        self.is_default = is_default
+        params: Any = getattr(policy, "params", None)
+        self.window = getattr(params, "window", self._options.window)
+        self._policy, self.name, self._is_default = policy, event.name, False
+
+    def _install_default(self) -> Policy:
+        self._install(PolicySwapped(self._options.default_policy, "", ()))
+        self._is_default = True
+        assert self._policy is not None
+        return self._policy
 
     def __repr__(self) -> str:
-        return f"<PolicyInForce {self.name} window={self.window} replaced={bool(self.reason)}>"
+        return f"<Passes {self.name} window={self.window} replaced={bool(self.reason)}>"
 
 
-def _reason(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     if isinstance(error, BandError):
         return error.message
     return f"{type(error).__name__}: {error}"

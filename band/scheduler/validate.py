@@ -48,16 +48,15 @@ def check_task(state: CoreState, spec: TaskSpec) -> Checked:
         job = state.jobs.get(number)
         if job is None:
             raise InvalidDecisionError(f"job {number} is unknown or has ended")
-        jobs.append(job)
-    if len(jobs) != 1 or jobs[0].group or jobs[0].model is not model:
-        _check_shared(model, jobs)
-    for job in jobs:
         if (
             runnable.units & (job.finished | job.running)
             or runnable.needs & ~job.finished
             or (job.pin >= 0 and job.pin != processor.index)
         ):
             raise InvalidDecisionError(_why_not(job, runnable, processor))
+        jobs.append(job)
+    if len(jobs) != 1 or jobs[0].model is not model or jobs[0].group:
+        _check_shared(model, jobs)
     return model, runnable, processor, jobs
 
 

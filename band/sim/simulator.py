@@ -34,7 +34,7 @@ from band.trace.arrivals import Arrival, ArrivalSource
 
 WORD: Final = "simulated"
 
-_FINISHED, _ARRIVED, _TICK = range(3)
+_OPENING, _FINISHED, _ARRIVED, _TICK = range(4)
 """Order of events at the same microsecond: a processor is freed before anything asks for it."""
 
 
@@ -162,32 +162,35 @@ class _Simulation:
     def run(self, opening: Iterable[Event]) -> None:
         """Handle the opening events at time 0, then play the trace until nothing is left."""
         for event in opening:
-            self._handle(event)
+            self._push(0, _OPENING, event)
         self._push_root()
-        heap = self._heap
+        heap, core, recorder = self._heap, self._core, self._recorder
         while heap:
-            self.now_us, kind, _, event = heapq.heappop(heap)
+            now_us, kind, _, event = heapq.heappop(heap)
+            self.now_us = now_us
             if kind == _ARRIVED:
-                assert isinstance(event, RequestArrived)
-                self._ledger.arrived(event, self.now_us)
-                if self._root is not None and event is self._root.request:
-                    self._push_root()
-            self._handle(event)
+                self._arrived(event)
+            commands = core.handle(event, now_us)
+            if recorder is not None:
+                recorder.record(now_us, event, commands)
+            for command in commands:
+                if isinstance(command, Run):
+                    self._run(command.task)
+                elif isinstance(command, Finish):
+                    self._finished(command)
+                elif isinstance(command, WakeAt):
+                    self._push(command.at_us, _TICK, Tick())
 
-    def _handle(self, event: Event) -> None:
-        now_us = self.now_us
-        commands = self._core.handle(event, now_us)
-        if self._recorder is not None:
-            self._recorder.record(now_us, event, commands)
-        for command in commands:
-            if isinstance(command, Run):
-                self._run(command.task)
-            elif isinstance(command, Finish):
-                self._ledger.finished(command, now_us)
-                for child in self._source.finished(command.job, command.outcome, now_us):
-                    self._push(now_us, _ARRIVED, child)
-            elif isinstance(command, WakeAt):
-                self._push(command.at_us, _TICK, Tick())
+    def _arrived(self, event: Event) -> None:
+        assert isinstance(event, RequestArrived)
+        self._ledger.arrived(event, self.now_us)
+        if self._root is not None and event is self._root.request:
+            self._push_root()
+
+    def _finished(self, finish: Finish) -> None:
+        self._ledger.finished(finish, self.now_us)
+        for child in self._source.finished(finish.job, finish.outcome, self.now_us):
+            self._push(self.now_us, _ARRIVED, child)
 
     def _run(self, task: Task) -> None:
         """Let a task take its time: transfers in full, the run with its noise."""

@@ -1,5 +1,6 @@
 """Arrival sources without a trace file."""
 
+import random
 from collections.abc import Iterable, Iterator, Mapping
 
 from band.metrics.records import RequestRecord
@@ -41,18 +42,27 @@ class FixedArrivals:
 
 
 def periodic(
-    rates_per_s: Mapping[str, float], seconds: float, *, slo_us: int | None = None
+    rates_per_s: Mapping[str, float],
+    seconds: float,
+    *,
+    slo_us: int | None = None,
+    phases: random.Random | None = None,
 ) -> FixedArrivals:
-    """Return a source where each model arrives at its rate, its phase being its position.
+    """Return a source where each model arrives at its rate.
 
     Args:
         rates_per_s: model -> requests per second.
         seconds: length.
         slo_us: deadline of each request after its arrival.
+        phases: draws when in its period each stream starts; nearly together if None.
     """
-    times = sorted(
-        (round(count * 1e6 / rate) + 137 * place, model)
+    starts_us = {
+        model: 137.0 * place if phases is None else phases.random() * 1e6 / rate
         for place, (model, rate) in enumerate(rates_per_s.items())
+    }
+    times = sorted(
+        (round(count * 1e6 / rate + starts_us[model]), model)
+        for model, rate in rates_per_s.items()
         for count in range(int(seconds * rate))
     )
     return FixedArrivals(

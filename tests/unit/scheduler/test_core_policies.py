@@ -42,7 +42,7 @@ def run(*specs: Any) -> list[Decision]:
 
 INVALID = {
     "raises": (lambda view: 1 // 0, "it raised ZeroDivisionError: integer division"),
-    "no sequence": (lambda view: None, "it raised TypeError"),
+    "no sequence": (lambda view: None, "it returned None, which is no sequence of decisions"),
     "no decision": (lambda view: ["run"], "it decided 'run', which is no decision"),
     "no tasks": (lambda view: [Dispatch(None)], "(tasks=None), which is no decision"),  # type: ignore[arg-type]
     "no task": (lambda view: run("job 0"), "'job 0' is no task"),

@@ -1,0 +1,87 @@
+"""``band policies``: the installed policies, their parameters and what each is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from band.cli.console import emit_json, out
+
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+    from band.scheduler.loader import PolicySource
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("policies")
+    def policies(
+        *,
+        policy_dir: Annotated[
+            list[Path] | None,
+            typer.Option(metavar="DIR", help="Folder with more policies; may be repeated."),
+        ] = None,
+        json: Annotated[
+            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
+        ] = None,
+    ) -> None:
+        """List the policies that can be asked for by name."""
+        list_policies(tuple(policy_dir or ()), json)
+
+
+def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> None:
+    """Print the table of installed policies, or write it as JSON."""
+    from band.scheduler import loader
+
+    rows = [_row(source) for source in loader.list_policies(policy_dirs)]
+    if json_target is not None:
+        emit_json({"policies": rows}, json_target)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("policy", no_wrap=True)
+    for heading in ("other names", "parameters", "what it does"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        parameters = ", ".join(
+            p["name"] if p["required"] else f"{p['name']}={p['default']}" for p in row["params"]
+        )
+        table.add_row(row["name"], ", ".join(row["aliases"]), parameters, row["summary"])
+    out.print(table)
+
+
+def _row(source: "PolicySource") -> dict[str, Any]:
+    from dataclasses import fields
+
+    info = source.info
+    return {
+        "name": source.name,
+        "aliases": list(info.aliases),
+        "summary": info.summary,
+        "source": info.source,
+        "uses_fallback": info.uses_fallback,
+        "work_conserving": info.work_conserving,
+        "path": None if source.path is None else str(source.path),
+        "sha256": source.sha256,
+        "params": [_parameter(field) for field in fields(source.params_type)],
+    }
+
+
+def _parameter(field: "Field[Any]") -> dict[str, Any]:
+    from dataclasses import MISSING
+
+    from band.scheduler.params import freeze, is_required
+
+    default = field.default
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    required = is_required(field)
+    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", None)
+    return {
+        "name": field.name,
+        "type": kind or str(field.type),
+        "required": required,
+        "default": None if required else freeze(default),
+    }

@@ -28,7 +28,7 @@ def test_the_bare_verb_lists_the_devices(capsys: pytest.CaptureFixture[str]) -> 
     assert out == run(capsys, "devices", "list")[1]
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].strip()}
     assert set(list_devices()) <= set(rows)
-    assert rows["pixel4"][:3] == ["1", "emulated", "4"]
+    assert rows["pixel4"][:3] == ["1", "emulated", "6"]
     assert rows["host"][1:3] == ["real", "1"]
 
 

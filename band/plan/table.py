@@ -76,9 +76,13 @@ class PlanTable:
 
     def find(self, first: int, last: int, processor: int) -> Span | None:
         """Return the span over these units on a processor, None if the table has none."""
+        place = self._place(first, last, processor)
+        return None if place is None else self.spans[place]
+
+    def _place(self, first: int, last: int, processor: int) -> int | None:
         place = bisect_left(self.spans, (first, last, processor))
         if place < len(self.spans) and self.spans[place][:3] == (first, last, processor):
-            return self.spans[place]
+            return place
         return None
 
     def slice_key(self, span: Span) -> SliceKey:
@@ -87,11 +91,12 @@ class PlanTable:
 
     def with_costs(self, costs: Mapping[tuple[int, int, int], int], version: int) -> "PlanTable":
         """Return a successor where (first, last, processor) -> cost_us replaces what was there."""
-        spans = tuple(
-            s._replace(cost_us=max(1, costs.get((s.first, s.last, s.processor), s.cost_us)))
-            for s in self.spans
-        )
-        return replace(self, spans=spans, version=version)
+        spans = list(self.spans)
+        for key, cost_us in costs.items():
+            place = self._place(*key)
+            if place is not None:
+                spans[place] = spans[place]._replace(cost_us=max(1, cost_us))
+        return replace(self, spans=tuple(spans), version=version)
 
     def restricted(self, loaded: Collection[tuple[int, int, int]]) -> "PlanTable":
         """Return the same table with only the spans whose (first, last, processor) is loaded."""

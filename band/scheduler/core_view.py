@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from band.plan.best import BestPlan
 from band.plan.table import PlanTable
-from band.scheduler.registered import JobState
+from band.scheduler.plans import JobState
 from band.scheduler.state import CoreState
 from band.scheduler.view import JobView, ProcessorView
 
@@ -77,9 +77,9 @@ class CoreView:
     def best_plan(self, job: JobView, waits_us: Sequence[int] | None = None) -> BestPlan | None:
         """Return the earliest-finish plan of a job, given waits (default: the current ones)."""
         waits = waits_us or self.waits_us
-        model = self._state.models[job.model]
+        plans = self._state.models[job.model].plans
         state = job[7:11]  # finished, running, holder, processor
-        idle = model.idle_plans.get(state) or model.idle_plan(state)
+        idle = plans.idle_plans.get(state) or plans.idle_plan(state)
         for processor, start_us in idle.starts:
             if waits[processor] > start_us:
                 break
@@ -87,7 +87,7 @@ class CoreView:
             return idle.plan
         key = (job.model, state, tuple(waits))
         if key not in self._plans:
-            self._plans[key] = model.best_plan(state, waits)
+            self._plans[key] = plans.best_plan(state, waits)
         return self._plans[key]
 
 

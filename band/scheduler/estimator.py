@@ -6,7 +6,7 @@ exactly what the live run learnt.
 
 from typing import Final
 
-from band.plan.table import PlanTable, Span
+from band.plan.table import Span
 
 SMOOTHING: Final = 0.1
 SWAP_THRESHOLD: Final = 0.05
@@ -81,7 +81,6 @@ class Estimator:
         """Return whether this is the estimate of a span, not one of a table given up since."""
         return self._estimates.get((span.first, span.last, span.processor)) is estimate
 
-    def updated(self, table: PlanTable) -> PlanTable:
-        """Return the successor of a table that carries every mean learnt so far."""
-        costs = {key: e.rounded_us for key, e in self._estimates.items() if e.runs}
-        return table.with_costs(costs, table.version + 1)
+    def costs_us(self) -> dict[SpanId, int]:
+        """Return what the table should say of every span that has run."""
+        return {key: e.rounded_us for key, e in self._estimates.items() if e.runs}

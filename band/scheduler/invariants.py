@@ -81,13 +81,13 @@ def _check_queue(state: CoreState) -> None:
         for job in state.jobs.values()
         if job.leads
         and state.models.get(job.model.name) is job.model
-        and job.model.ready_units(job.finished, job.running)
+        and job.model.plans.ready_units(job.finished, job.running)
     }
     _require({job.id for job in waiting} == runnable, "the queue and the runnable jobs differ")
     for job in waiting:
         _require(job.queued, f"{job} is in the queue and does not know it")
         _require(
-            job.model.can_finish(job.finished | job.running, job.pin),
+            job.model.plans.can_finish(job.finished | job.running, job.pin),
             f"{job} waits and can never finish",
         )
 

@@ -44,7 +44,7 @@ class Lifecycle:
         if model is not None and request.processor is not None:
             names = model.full.processors
             pin = names.index(request.processor) if request.processor in names else len(names)
-        if model is None or not model.can_finish(0, pin):
+        if model is None or not model.plans.can_finish(0, pin):
             self._refuse(request, DropReason.NO_PROCESSOR)
         elif request.expires_us is not None and request.expires_us <= now_us:
             self._refuse(request, DropReason.DEADLINE_PASSED)
@@ -120,7 +120,7 @@ class Lifecycle:
             job.running |= runnable.units
             job.tasks.append(running)
             job.view = None
-        if model.chain or not model.ready_units(lead.finished, lead.running):
+        if model.chain or not model.plans.ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
         self.commands.append(_new(Run, (task,)))
 
@@ -174,9 +174,9 @@ class Lifecycle:
         model, finished, running = job.model, job.finished, job.running
         if finished == model.all_units or job.id not in self._state.jobs:
             return
-        if not model.can_finish(finished | running, job.pin):
+        if not model.plans.can_finish(finished | running, job.pin):
             self.drop(job, DropReason.NO_PROCESSOR)
-        elif model.has_ready_units(finished, running) and job.leads:
+        elif model.plans.has_ready_units(finished, running) and job.leads:
             self._state.queue.add(job)
         else:
             self._state.queue.discard(job)

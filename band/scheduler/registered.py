@@ -1,40 +1,17 @@
-"""A registered model inside the core: its plan table, what of it can run now, and best plans.
+"""A registered model inside the core: its plan table, what of it can run now, what it learns.
 
 The table that policies see holds only spans that are loaded on a processor that is up, with the
 costs learnt so far. Whatever changes that (a slice, a processor, a cost, a new table) makes a new
-effective table and a new kernel; nothing derived from the old one survives.
+effective table and new ``Plans``; nothing derived from the old one survives.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from band.plan.best import BestPlan, Step
-from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
 from band.scheduler.estimator import Estimate, Estimator, SpanId
-
-_PARTIAL_KERNELS: Final = 256
-_IDLE_PLANS: Final = 4096
-
-
-class IdlePlan(NamedTuple):
-    """The best plan of a job state when nothing waits.
-
-    While no processor's wait exceeds the time at which the plan first needs it, the plan is still
-    the best one, ties included: waits only ever make plans later, and this one they do not.
-
-    Attributes:
-        plan: None if what remains cannot run, whatever the waits.
-        starts: (processor, start_us) of each step.
-    """
-
-    plan: BestPlan | None
-    starts: tuple[tuple[int, int], ...]
-
-
-JobState = tuple[int, int, int, int]
-"""(finished, running, holder, processor it is pinned to), as in a JobView."""
+from band.scheduler.plans import Plans, is_chain
 
 
 class Runnable(NamedTuple):
@@ -63,23 +40,21 @@ class RegisteredModel:
         runnable: the spans of the effective table by (units, processor).
         all_units: mask of its units.
         chain: every unit needs the one before it, so a job never runs two tasks at once.
-        idle_plans: those found so far for the effective table.
+        transfers: moving its data between processors takes time.
+        plans: what its jobs can run and how they finish first, by the effective table.
     """
 
     __slots__ = (
-        "_feasible",
-        "_kernel",
-        "_partial",
         "_up",
         "all_units",
         "chain",
         "estimator",
         "full",
         "given_version",
-        "idle_plans",
         "load_bytes",
         "loaded",
         "name",
+        "plans",
         "runnable",
         "table",
         "transfers",
@@ -101,9 +76,7 @@ class RegisteredModel:
         kept = sizes if loaded is None else sizes.keys() & set(loaded)
         self.loaded: set[SpanId] = set(kept)
         self.load_bytes = {key: sizes[key] for key in self.loaded}
-        self.chain = all(
-            table.dependencies[unit] >> (unit - 1) & 1 for unit in range(1, table.unit_count)
-        )
+        self.chain = is_chain(table)
         self.all_units = table.all_units
         self.transfers = table.has_transfers
         self._refresh()
@@ -144,17 +117,27 @@ class RegisteredModel:
         estimate = runnable.estimate
         # A span of a table that the driver has replaced since has an estimate of its own.
         if estimate.observe(run_us) and self.estimator.has(runnable.span, estimate):
-            self.full = self.estimator.updated(self.full)
-            self._refresh()
+            self._reprice()
+
+    def _reprice(self) -> None:
+        """Put the learnt costs in force; what runs where stays as it is."""
+        costs_us = self.estimator.costs_us()
+        version = self.full.version + 1
+        self.full = self.full.with_costs(costs_us, version)
+        self.table: PlanTable = self.table.with_costs(costs_us, version)
+        for key in costs_us:
+            span = self.table.find(*key)
+            if span is not None:
+                place = (span.units, span.processor)
+                self.estimator.of(span)
+                self.runnable[place] = self.runnable[place]._replace(span=span)
+        self.plans = Plans(self.table)
 
     def _refresh(self) -> None:
         """Derive everything that depends on costs, on loaded slices or on processors."""
         up = self._up
         self.table = self.full.restricted({key for key in self.loaded if key[2] in up})
-        self._kernel: Kernel | None = None
-        self._partial: dict[int, tuple[Kernel, tuple[int, ...]]] = {}
-        self._feasible: dict[tuple[int, int], bool] = {}
-        self.idle_plans: dict[JobState, IdlePlan] = {}
+        self.plans = Plans(self.table)
         self.runnable: dict[tuple[int, int], Runnable] = {}
         dependencies = self.full.dependencies
         for span in self.table.spans:
@@ -165,113 +148,7 @@ class RegisteredModel:
                 span, units, needs & ~units, self.estimator.of(span)
             )
 
-    def idle_plan(self, state: JobState) -> IdlePlan:
-        """Return the best plan of a job state for the case that nothing waits."""
-        known = self.idle_plans.get(state)
-        if known is None:
-            if len(self.idle_plans) >= _IDLE_PLANS:
-                self.idle_plans.clear()
-            plan = self.best_plan(state, (0,) * len(self.table.processors))
-            steps = plan.steps if plan is not None else ()
-            starts = tuple((step.span.processor, step.start_us) for step in steps)
-            known = self.idle_plans[state] = IdlePlan(plan, starts)
-        return known
-
-    def best_plan(self, state: JobState, waits_us: Sequence[int]) -> BestPlan | None:
-        """Return the earliest-finish plan for what can run of a job, None if there is none.
-
-        With a prefix of the units finished and none running that is the whole rest. Otherwise it
-        covers the units that need no running one, and leaves the rest able to finish.
-        """
-        finished, running, holder, pin = state
-        if not running and not finished & (finished + 1):
-            kernel = self._kernel or self._whole_kernel()
-            return kernel.plan(finished.bit_length(), waits_us, holder, pin)
-        units = self.ready_units(finished, running)
-        plan = self._plan_of(units, waits_us, holder, pin)
-        if plan is None or not running:
-            return plan
-        first = plan.steps[0].span.units
-        return plan if self.can_finish(finished | running | first, pin) else None
-
-    def can_finish(self, finished: int, pin: int) -> bool:
-        """Return whether loaded spans on processors that are up can run all unfinished units."""
-        key = (finished, pin)
-        known = self._feasible.get(key)
-        if known is None:
-            rest = self.all_units & ~finished
-            idle = (0,) * len(self.table.processors)
-            known = rest == 0 or self._plan_of(rest, idle, -1, pin) is not None
-            self._feasible[key] = known
-        return known
-
-    def ready_units(self, finished: int, running: int) -> int:
-        """Return the mask of units that can be run without waiting for a running one."""
-        if self.chain:
-            return 0 if running else self.all_units & ~finished
-        ready = 0
-        for unit, needs in enumerate(self.table.dependencies):
-            if not (finished | running) >> unit & 1 and needs & ~(finished | ready) == 0:
-                ready |= 1 << unit
-        return ready
-
-    def has_ready_units(self, finished: int, running: int) -> bool:
-        """Return whether a unit of an unfinished job can be run without waiting for another."""
-        return not running if self.chain else self.ready_units(finished, running) != 0
-
-    def _plan_of(
-        self, units: int, waits_us: Sequence[int], holder: int, pin: int
-    ) -> BestPlan | None:
-        """Return the best plan for any set of units: the kernel's on a table of only these."""
-        if units == 0:
-            return None
-        start = (units & -units).bit_length() - 1
-        if units == self.all_units >> start << start:
-            return self._whole_kernel().plan(start, waits_us, holder, pin)
-        if units not in self._partial:
-            if len(self._partial) >= _PARTIAL_KERNELS:
-                self._partial.clear()
-            members = tuple(u for u in range(self.table.unit_count) if units >> u & 1)
-            self._partial[units] = (Kernel(_table_of(self.table, members)), members)
-        kernel, members = self._partial[units]
-        plan = kernel.plan(1, waits_us, holder, pin)
-        if plan is None:
-            return None
-        return plan._replace(steps=tuple(self._original(step, members) for step in plan.steps))
-
-    def _whole_kernel(self) -> Kernel:
-        if self._kernel is None:
-            self._kernel = Kernel(self.table)
-        return self._kernel
-
-    def _original(self, step: Step, members: tuple[int, ...]) -> Step:
-        first, last = members[step.span.first - 1], members[step.span.last - 1]
-        units = (1 << last + 1) - (1 << first)
-        return step._replace(span=self.runnable[units, step.span.processor].span)
-
 
 def span_id(units: int, processor: int) -> SpanId:
     """Return (first, last, processor) of a mask of adjacent units on a processor."""
     return ((units & -units).bit_length() - 1, units.bit_length() - 1, processor)
-
-
-def _table_of(table: PlanTable, members: tuple[int, ...]) -> PlanTable:
-    """Return a table of some units only, renumbered from 1.
-
-    Unit 0 stands for all that is finished, so that data of an earlier task is still charged for
-    moving at the boundary where the first member starts.
-    """
-    place = {unit: index for index, unit in enumerate(members, start=1)}
-    spans = tuple(
-        s._replace(first=place[s.first], last=place[s.last])
-        for s in table.spans
-        if all(unit in place for unit in range(s.first, s.last + 1))
-    )
-    rows = (table.transfer_us[0], *(table.transfer_us[u] for u in members), table.transfer_us[-1])
-    return replace(
-        table,
-        unit_count=len(members) + 1,
-        dependencies=(0, *((1 << index) - 1 for index in range(1, len(members) + 1))),
-        spans=spans,
-        transfer_us=rows,
-    )

@@ -33,8 +33,8 @@ def _check_processors(state: CoreState) -> None:
                 f"task {running.task.id} runs on {processor.name}, not where it was sent",
             )
             on_processors[running.task.id] = running
-    idle = sum(p.up and p.running is None for p in state.processors.values())
-    _require(idle == state.idle, f"{idle} processors are idle, not {state.idle}")
+    idle = {p.index: p for p in state.processors.values() if p.up and p.running is None}
+    _require(idle == state.idle, f"processors {sorted(idle)} are idle, not {sorted(state.idle)}")
     up = [index for index, wait_us in enumerate(state.free_waits_us) if wait_us == 0]
     _require(set(up) == state.up(), f"processors {up} count as up")
     _require(on_processors == state.tasks, "the tasks and what processors run differ")

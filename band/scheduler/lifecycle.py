@@ -112,7 +112,7 @@ class Lifecycle:
         )
         running = RunningTask(task, runnable, model, jobs, fronts, now_us)
         state.tasks[number] = processor.running = running
-        state.idle -= 1
+        del state.idle[index]
         for job in jobs:
             if not job.started:
                 job.started = True

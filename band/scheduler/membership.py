@@ -66,12 +66,8 @@ class Membership:
         """Use a processor (again). A task it had when it went away unnoticed is lost."""
         state = self._state
         self._lose_task(event.processor)
-        known = state.processors.get(event.processor)
-        if known is None or not known.up:
-            state.idle += 1
-        state.processors[event.processor] = ProcessorState(
-            event.processor, event.name, event.kind, event.free_bytes
-        )
+        processor = ProcessorState(event.processor, event.name, event.kind, event.free_bytes)
+        state.processors[event.processor] = state.idle[event.processor] = processor
         state.note_size(event.processor + 1)
         state.free_waits_us[event.processor] = 0
         self._set_up()
@@ -84,7 +80,7 @@ class Membership:
         found.up = False
         self._set_up()
         self._lose_task(processor)
-        self._state.idle -= 1
+        del self._state.idle[processor]
         self._state.free_waits_us[processor] = DOWN_US
         for model in self._state.models.values():
             self._recheck(model)

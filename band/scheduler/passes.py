@@ -114,7 +114,10 @@ class Passes:
             for decision in decisions:
                 if isinstance(decision, Dispatch) and isinstance(decision.tasks, _SEQUENCES):
                     for spec in decision.tasks:
-                        checked = check_task(state, spec)
+                        try:
+                            checked = check_task(state, spec)
+                        except (AttributeError, TypeError):
+                            return progress, f"invalid decision: {spec!r} is no task"
                         self._lifecycle.dispatch(spec.slice, *checked, now_us)
                         progress = True
                 elif isinstance(decision, Drop):

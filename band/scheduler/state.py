@@ -229,7 +229,7 @@ class CoreState:
         processors: by index.
         jobs: accepted and not ended, by id.
         tasks: on processors, by id.
-        idle: number of processors that are up and have no task.
+        idle: those of them that are up and have no task.
         free_waits_us: per processor of the device 0 if it is up, ``DOWN_US`` if not.
         unstarted: jobs that wait for their first task.
         next_task, arrivals: counters for task ids and arrival numbers.
@@ -255,7 +255,7 @@ class CoreState:
         self.tasks: dict[int, RunningTask] = {}
         self.queue = WaitingQueue()
         self.free_waits_us: list[int] = []
-        self.idle = 0
+        self.idle: dict[int, ProcessorState] = {}
         self.unstarted = 0
         self.next_task = 0
         self.arrivals = 0
@@ -272,8 +272,9 @@ class CoreState:
         """Return a task that is over and free its processor; None if it is not running."""
         running = self.tasks.pop(number, None)
         if running is not None:
-            self.processors[running.task.processor].running = None
-            self.idle += 1
+            processor = self.processors[running.task.processor]
+            processor.running = None
+            self.idle[processor.index] = processor
         return running
 
     def free_bytes(self, processor: ProcessorState) -> int:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from band.plan.table import PlanTable
-from band.plan.task import SliceKey
 from band.scheduler.commands import DropReason
 from band.scheduler.policy import Defer, Drop, TaskSpec
 from band.scheduler.registered import RegisteredModel, Runnable
@@ -26,14 +25,11 @@ def check_task(state: CoreState, spec: TaskSpec) -> Checked:
         InvalidDecisionError: a job is unknown or twice, units are finished, running or not ready,
             the slice is not loaded there, the processor is down, busy or not the pinned one, or
             the slice's model does not serve these jobs.
+        AttributeError, TypeError: it is no task at all.
     """
-    if not isinstance(spec, TaskSpec) or not isinstance(spec.slice, SliceKey):
-        raise InvalidDecisionError(f"{spec!r} is no task")
-    processor = state.processors.get(spec.processor)
-    if processor is None or not processor.up:
-        raise InvalidDecisionError(f"processor {spec.processor} is not up")
-    if processor.running is not None:
-        raise InvalidDecisionError(f"processor {processor.name} is busy")
+    processor = state.idle.get(spec.processor)
+    if processor is None:
+        raise InvalidDecisionError(_why_not_idle(state, spec.processor))
     key = spec.slice
     model = state.models.get(key.model)
     if model is None:
@@ -58,6 +54,13 @@ def check_task(state: CoreState, spec: TaskSpec) -> Checked:
     if len(jobs) != 1 or jobs[0].model is not model or jobs[0].group:
         _check_shared(model, jobs)
     return model, runnable, processor, jobs
+
+
+def _why_not_idle(state: CoreState, index: int) -> str:
+    processor = state.processors.get(index)
+    if processor is None or not processor.up:
+        return f"processor {index} is not up"
+    return f"processor {processor.name} is busy"
 
 
 def _why_not(job: Job, runnable: Runnable, processor: ProcessorState) -> str:

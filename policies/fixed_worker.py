@@ -23,7 +23,8 @@ from typing import ClassVar
 
 from band.plan.table import PlanTable, Span
 from band.scheduler.commands import DropReason
-from band.scheduler.policy import Decision, Dispatch, Drop, PolicyInfo, TaskSpec, whole_span
+from band.scheduler.policy import Decision, Dispatch, Drop, PolicyInfo, TaskSpec
+from band.scheduler.rules import whole_span
 from band.scheduler.view import JobView, View
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from band.plan.table import Span
-from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec, whole_span
+from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
+from band.scheduler.rules import whole_span
 from band.scheduler.view import JobView, View
 
 

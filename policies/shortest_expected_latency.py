@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
+from band.scheduler.policy import Dispatch, PolicyInfo
+from band.scheduler.rules import one_by_one
 from band.scheduler.view import JobView, Step, View
 
 
@@ -46,15 +47,7 @@ class ShortestExpectedLatency:
 
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
-        waits = list(view.waits_us)
-        waiting = view.window
-        tasks: list[TaskSpec] = []
-        while waiting and 0 in waits and (chosen := self._choose(view, waiting, waits)):
-            job, step = chosen
-            tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
-            waits[step.span.processor] = step.finish_us
-            waiting = [other for other in waiting if other is not job]
-        return (Dispatch(tuple(tasks)),) if tasks else ()
+        return one_by_one(view, self._choose)
 
     def _choose(
         self, view: View, waiting: Sequence[JobView], waits: Sequence[int]

@@ -114,15 +114,18 @@ class Lifecycle:
         state.tasks[number] = processor.running = running
         del state.idle[index]
         for job in jobs:
-            if not job.started:
-                job.started = True
-                state.unstarted -= 1
-            job.running |= runnable.units
-            job.tasks.append(running)
-            job.view = None
+            self._started(job, running)
         if model.chain or not model.plans.ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
         self.commands.append(_new(Run, (task,)))
+
+    def _started(self, job: Job, running: RunningTask) -> None:
+        if not job.started:
+            job.started = True
+            self._state.unstarted -= 1
+        job.running |= running.runnable.units
+        job.tasks.append(running)
+        job.view = None
 
     def finished(self, running: RunningTask) -> None:
         """Take the end of a task: its units are finished, its jobs complete or wait again."""

@@ -101,10 +101,3 @@ class Advisor(Protocol):
     def advised(self, payload: Json) -> None:
         """Take the payload of an earlier ``advise``."""
         ...
-
-
-def whole_span(table: PlanTable, job: JobView, processor: int) -> Span | None:
-    """Return the span that runs all remaining units of a job on a processor, None if none does."""
-    if job.running or job.finished & (job.finished + 1):
-        return None
-    return table.find(job.finished.bit_length(), table.unit_count - 1, processor)

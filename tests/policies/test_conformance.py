@@ -17,7 +17,8 @@ from band.scheduler.commands import JobOutcome
 from band.scheduler.events import ModelAdded, PolicySwapped, RequestArrived, TaskFinished
 from band.scheduler.loader import PolicySource, load_file
 from band.scheduler.loader import make_policy as load_policy
-from band.scheduler.policy import Decision, Dispatch, Drop, Policy, PolicyInfo, whole_span
+from band.scheduler.policy import Decision, Dispatch, Drop, Policy, PolicyInfo
+from band.scheduler.rules import whole_span
 from band.scheduler.view import JobView, View
 from band.share import share_dir
 from band.sim.simulator import SimRun, simulate

@@ -27,7 +27,8 @@ from band.testing.tables import make_device, whole
 
 FIRST_COME = """
 from dataclasses import dataclass
-from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec, whole_span
+from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
+from band.scheduler.rules import whole_span
 
 @dataclass(frozen=True)
 class Params:

@@ -1,0 +1,35 @@
+"""Parts that several policies are made of. Using them is no duty: a policy needs none of this."""
+
+from collections.abc import Callable, Sequence
+
+from band.plan.best import Step
+from band.plan.table import PlanTable, Span
+from band.scheduler.policy import Dispatch, TaskSpec
+from band.scheduler.view import JobView, View
+
+Choose = Callable[[View, Sequence[JobView], Sequence[int]], tuple[JobView, Step] | None]
+"""(view, jobs that wait, waits per processor) -> the next job and the first step of its plan."""
+
+
+def one_by_one(view: View, choose: Choose) -> Sequence[Dispatch]:
+    """Return the dispatches of a pass that chooses one job after another.
+
+    Each choice counts with the waits behind those before it. The pass ends when no processor is
+    idle, no job waits, or nothing is chosen.
+    """
+    waits = list(view.waits_us)
+    waiting: Sequence[JobView] = view.window
+    tasks: list[TaskSpec] = []
+    while waiting and 0 in waits and (chosen := choose(view, waiting, waits)):
+        job, step = chosen
+        tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
+        waits[step.span.processor] = step.finish_us
+        waiting = [other for other in waiting if other is not job]
+    return (Dispatch(tuple(tasks)),) if tasks else ()
+
+
+def whole_span(table: PlanTable, job: JobView, processor: int) -> Span | None:
+    """Return the span that runs all remaining units of a job on a processor, None if none does."""
+    if job.running or job.finished & (job.finished + 1):
+        return None
+    return table.find(job.finished.bit_length(), table.unit_count - 1, processor)

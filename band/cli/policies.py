@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from band.cli.console import emit_json, out
+from band.cli.console import emit_json, print_table
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -49,7 +49,7 @@ def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> Non
             p["name"] if p["required"] else f"{p['name']}={p['default']}" for p in row["params"]
         )
         table.add_row(row["name"], ", ".join(row["aliases"]), parameters, row["summary"])
-    out.print(table)
+    print_table(table)
 
 
 def _row(source: "PolicySource") -> dict[str, Any]:

@@ -136,9 +136,7 @@ class Core:
             case PolicySwapped():
                 self._passes.swap(event, now_us)
             case PolicyOverran():
-                if event.name == self._passes.name:
-                    reason = f"a pass took {event.elapsed_us} us, over its time budget"
-                    self._passes.replace(reason, now_us)
+                self._passes.overran(event, now_us)
             case AdviceReady():
                 self._passes.advised(event.policy, event.payload)
             case _:

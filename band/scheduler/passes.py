@@ -10,7 +10,7 @@ from typing import Any, Final
 from band.errors import BandError
 from band.scheduler.alarms import Alarms
 from band.scheduler.core_view import CoreView
-from band.scheduler.events import Json, PolicySwapped
+from band.scheduler.events import Json, PolicyOverran, PolicySwapped
 from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.options import CoreOptions, PolicyReport
 from band.scheduler.policy import Advisor, Decision, Defer, Dispatch, Drop, Policy
@@ -68,6 +68,12 @@ class Passes:
         self.reports.append(PolicyReport(self.name, reason, now_us))
         self.reason = reason
         self._install_default()
+
+    def overran(self, event: PolicyOverran, now_us: int) -> None:
+        """Replace a policy that took too long. Nothing can replace the replacement."""
+        if event.name == self.name and not self._is_default:
+            reason = f"a pass took {event.elapsed_us} us, over its time budget"
+            self.replace(reason, now_us)
 
     def advised(self, policy: str, payload: Json) -> None:
         """Hand over what the policy's ``advise`` returned, if it is still in force."""

@@ -98,7 +98,7 @@ class Ledger:
                 request.deadline_us,
                 account.queue_us,
                 now_us,
-                finish.outcome.value,
+                str(finish.outcome),
                 str(finish.reason),
                 tuple(account.tasks),
                 tuple(account.processors),

@@ -143,6 +143,8 @@ def test_an_overrunning_policy_is_replaced_only_while_it_is_in_force(drive: Driv
     status = driver.core.status()
     assert (status.policy, status.requested) == (DEFAULT_POLICY, "heft")
     assert status.reason == "a pass took 900 us, over its time budget"
+    driver.send(PolicyOverran(DEFAULT_POLICY, 900))
+    assert len(driver.core.status().reports) == 1, "nothing can replace the replacement"
 
 
 def test_swapping_puts_the_new_policy_in_force_and_clears_the_reason(drive: Drive) -> None:

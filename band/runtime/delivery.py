@@ -1,7 +1,7 @@
 """Tells the outside what happened, in order, in a thread of its own.
 
 Futures, observers and the recorder are foreign code or do I/O; here they cannot hold up the
-scheduler thread.
+scheduler.
 """
 
 import logging

@@ -5,7 +5,6 @@ the recorded inbox replays exactly.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar, assert_never
@@ -14,7 +13,7 @@ from band.clock import MonotonicClock
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
 from band.plan.task import Task
-from band.runtime.agenda import Agenda
+from band.runtime.agenda import Agenda, Step
 from band.runtime.delivery import Delivery
 from band.runtime.futures import InferResult
 from band.runtime.live import LiveJob
@@ -56,7 +55,7 @@ class Driver:
     """Runs a core on the machine's time.
 
     Args:
-        core: decides; only the driver's thread calls it.
+        core: decides; only the steps of the agenda call it.
         clock: device time.
         pool: boundary buffers.
         delivery: tells the outside.
@@ -96,8 +95,7 @@ class Driver:
         self._orders = OrderBook(pool, self._task_ended)
         self._now_us = 0
         self._out: list[Callable[[], None]] = []
-        self._agenda = Agenda(clock, lambda: self._handle(Tick()))
-        self._thread = threading.Thread(target=self._main, name="band-scheduler", daemon=True)
+        self._agenda = Agenda(clock, self._perform, lambda: self._handle(Tick()))
 
     def start(self, posts: Mapping[int, Post], policy: PolicySwapped) -> None:
         """Start the thread; the first events put the policy in force and the workers up."""
@@ -105,12 +103,12 @@ class Driver:
         opening: list[Event] = [policy, *(post.up for post in posts.values())]
         for event in opening:
             self._agenda.put(partial(self._handle, event))
-        self._thread.start()
+        self._agenda.start()
 
     def stop(self) -> None:
-        """End every request that is under way as cancelled, then the thread."""
-        self._agenda.end(self._cancel_all)
-        self._thread.join()
+        """End every request that is under way as cancelled. May be called again."""
+        self._agenda.ask(self._cancel_all)
+        self._agenda.end()
 
     def submit(self, job: LiveJob) -> None:
         """Let a request arrive. Not after :meth:`stop`."""
@@ -126,23 +124,22 @@ class Driver:
 
     def ask(self, question: Callable[[Core], T]) -> T:
         """Return what a function of the core returns, after all that was put before is done."""
-        return self._agenda.ask(lambda: question(self._core), self._thread.join)
+        return self._agenda.ask(lambda: question(self._core))
 
     def down(self) -> tuple[str, ...]:
         """Return the names of the processors that are down."""
         return tuple(self._down.values())
 
-    def _main(self) -> None:
-        while (step := self._agenda.next()) is not None:
-            try:
-                step()
-            except Exception:  # noqa: BLE001 - an error of ours: no request may hang by it
-                _log.exception("scheduler step failed step=%r", step)
-                for number in tuple(self._jobs):
-                    self._end(Finish(number, JobOutcome.FAILED, "internal error, see the log"))
-            if self._out:  # after the step, so that the workers are woken first
-                self._delivery.put(self._out)
-                self._out = []
+    def _perform(self, step: Step) -> None:
+        try:
+            step()
+        except Exception:  # noqa: BLE001 - an error of ours: no request may hang by it
+            _log.exception("scheduler step failed step=%r", step)
+            for number in tuple(self._jobs):
+                self._end(Finish(number, JobOutcome.FAILED, "internal error, see the log"))
+        if self._out:  # after the step, so that the workers are woken first
+            self._delivery.put(self._out)
+            self._out = []
 
     def _time_us(self) -> int:
         """Return the time now; never less than before."""

@@ -4,8 +4,9 @@
         engine.register("hand_landmark.tflite")
         result = engine.infer("hand_landmark", {"input_1": image}, slo_us=33_000)
 
-A scheduler thread drives the core, one worker thread owns each processor, and a delivery thread
-talks to the outside. ``submit`` may be called from any thread, and from callbacks.
+The core is driven by whoever has something to tell it, one at a time; one worker thread owns each
+processor, and a delivery thread talks to the outside. ``submit`` may be called from any thread,
+and from callbacks.
 """
 
 import sys

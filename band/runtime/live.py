@@ -1,6 +1,6 @@
-"""What the scheduler thread keeps of models and jobs beyond the core's state: the tensors.
+"""What the driver keeps of models and jobs beyond the core's state: the tensors.
 
-All of it is touched by the scheduler thread alone.
+All of it is touched in steps of the driver alone, so never by two threads at once.
 """
 
 from collections.abc import Iterable, Mapping

@@ -57,7 +57,7 @@ class MemoryAccount:
 class BufferPool:
     """Boundary tensors between tasks: byte buffers that are used again, never beyond the budget.
 
-    Workers take, the scheduler thread gives back.
+    Workers take, the driver gives back.
 
     Args:
         account: where every buffer, in use or kept, is counted.

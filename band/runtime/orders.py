@@ -21,7 +21,7 @@ class _Running(NamedTuple):
 
 
 class OrderBook:
-    """Opens and closes tasks. Only the scheduler thread calls it.
+    """Opens and closes tasks. Only steps of the driver call it.
 
     Args:
         pool: where boundary tensors come from and go back to.

@@ -1,4 +1,4 @@
-"""Measures what a policy costs the scheduler thread, for the time budget of the live driver."""
+"""Measures what a policy costs per event, for the time budget of the live driver."""
 
 import time
 from typing import Final

@@ -1,4 +1,4 @@
-"""What passes between the scheduler thread and a worker: orders one way, reports the other."""
+"""What passes between the driver and a worker: orders one way, reports the other."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

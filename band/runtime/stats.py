@@ -1,4 +1,4 @@
-"""Counts of an engine: kept by the scheduler thread, read by anyone through a snapshot."""
+"""Counts of an engine: kept by the driver, read by anyone through a snapshot."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class EngineStats:
 
 
 class Counters:
-    """What the scheduler thread counts."""
+    """What the driver counts, in its steps."""
 
     def __init__(self) -> None:
         self.ended: Counter[str] = Counter()
@@ -104,7 +104,7 @@ def take_stats(
     down: tuple[str, ...],
     up_us: int,
 ) -> EngineStats:
-    """Return a picture of an engine; called in the scheduler thread."""
+    """Return a picture of an engine; called in a step of the driver."""
     ended = counters.ended
     return EngineStats(
         accepted=accepted,

@@ -31,15 +31,19 @@ def register(app: typer.Typer) -> None:
         from band.replay import demo as steps
 
         with bars() as told:
-            work = steps.workload(folder, seconds=seconds, seed=seed, progress=told)
-        if work.without:
-            err.print(f"note: {work.without}", markup=False)
+            scenario, without = steps.choose_scenario(told)
+        if without:
+            err.print(f"note: {without}", markup=False)
             err.print("note: the demo goes on with generated models (random weights)")
+        work = steps.workload(scenario, folder / "trace.jsonl", seconds=seconds, seed=seed)
         for device in steps.LIVE_DEVICES:
             with bars() as told:
                 result = steps.live(work, device, folder / device, seed=seed, progress=told)
             _show_live(work, device, result)
             steps.check_live(result, device)
+        load = steps.SIMULATED_LOAD
+        path = folder / f"trace_x{load}.jsonl"
+        work = steps.workload(scenario, path, seconds=seconds, seed=seed, load=load)
         for device in steps.SIMULATED_DEVICES:
             with bars() as told:
                 _show_simulated(work, device, folder, seed=seed, told=told)
@@ -80,7 +84,10 @@ def _show_simulated(
     from band.report.tables import notes, run_tables
 
     result = steps.simulated(work, device, folder / f"sim_{device}", seed=seed, progress=told)
-    out.print(f"== simulated {device}: all policies", markup=False)
+    out.print(
+        f"== simulated {device}: all policies, streams {steps.SIMULATED_LOAD} times as fast",
+        markup=False,
+    )
     print_table(next(iter(run_tables(work.trace.header, result.summaries))))
     out.print()
     for note in notes(result.summaries):

@@ -43,20 +43,16 @@ LIVE_DEVICES: Final = ("host", "pixel4")
 SIMULATED_DEVICES: Final = ("pixel4", "snapdragon_8gen3")
 MODEL_SET: Final = "xr"
 SAMPLE: Final = 50
+SIMULATED_LOAD: Final = 3
+"""How much faster the streams run in the simulated comparison, so that policies have to differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What is replayed.
-
-    Attributes:
-        without: why the real models could not be had, "" if they are used.
-    """
+    """A trace and what it holds."""
 
     trace: Trace
     holds: TraceContents
-    path: Path
-    without: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,29 +78,40 @@ class SimResult:
     timeline: Path
 
 
-def workload(folder: Path, *, seconds: float, seed: int, progress: Progress) -> Workload:
-    """Pull the models, or fall back to generated ones, and draw the trace.
+def choose_scenario(progress: Progress) -> tuple[str, str]:
+    """Pull the real models if they can be had.
+
+    Returns:
+        The scenario's name, and why it is the one of generated models, else "".
+    """
+    try:
+        pull(MODEL_SET, progress)
+    except BandError as error:
+        return "demo_generated", error.message
+    return "demo", ""
+
+
+def workload(name: str, path: Path, *, seconds: float, seed: int, load: float = 1) -> Workload:
+    """Draw a trace of a scenario.
 
     Args:
-        folder: takes ``trace.jsonl``.
+        name: of the scenario.
+        path: takes the trace.
         seconds: length of the trace.
         seed: of the trace.
-        progress: told of downloads.
+        load: how much faster its streams run.
 
     Raises:
         BandError: the trace cannot be written.
     """
-    without, name = "", "demo"
-    try:
-        pull(MODEL_SET, progress)
-    except BandError as error:
-        without, name = error.message, "demo_generated"
     scenario, _ = load_scenario(name)
+    streams = tuple(s.model_copy(update={"fps": s.fps * load}) for s in scenario.streams)
+    scenario = scenario.model_copy(update={"streams": streams})
+    folder = OutputFolder(path.parent).path
     models = trace_models(dict(scenario.models), base=Path(), folder=folder, must_exist=True)
-    path = OutputFolder(folder).path / "trace.jsonl"
     write_trace(generate(scenario, seconds=seconds, seed=seed, models=models), path)
     trace = read_trace(path)
-    return Workload(trace=trace, holds=contents(trace), path=path, without=without)
+    return Workload(trace=trace, holds=contents(trace))
 
 
 def live(work: Workload, device: str, folder: Path, *, seed: int, progress: Progress) -> LiveResult:

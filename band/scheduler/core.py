@@ -109,7 +109,8 @@ class Core:
             case TaskFinished():
                 running = self._state.take_task(event.task)
                 if running is not None and running.jobs:
-                    running.model.learn(running.runnable, event.run_us)
+                    if running.runnable.estimate.observe(event.run_us):
+                        running.model.reprice(running.runnable)
                     self._lifecycle.finished(running)
             case RequestArrived():
                 self._lifecycle.arrive(event, now_us)

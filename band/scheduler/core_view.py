@@ -79,12 +79,12 @@ class CoreView:
         waits = waits_us or self.waits_us
         plans = self._state.models[job.model].plans
         state = job[7:11]  # finished, running, holder, processor
-        idle = plans.idle_plans.get(state) or plans.idle_plan(state)
-        for processor, start_us in idle.starts:
+        idle_plan, starts = plans.idle_plans.get(state) or plans.idle_plan(state)
+        for processor, start_us in starts:
             if waits[processor] > start_us:
                 break
         else:
-            return idle.plan
+            return idle_plan
         key = (job.model, state, tuple(waits))
         if key not in self._plans:
             self._plans[key] = plans.best_plan(state, waits)

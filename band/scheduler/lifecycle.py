@@ -82,7 +82,7 @@ class Lifecycle:
         """Start a task that has passed validation; the list of jobs is its own from now on."""
         if jobs[0].model is not model:
             jobs = self._merge(model, jobs)
-        state, lead, span, index = self._state, jobs[0], runnable.span, processor.index
+        state, lead, index = self._state, jobs[0], processor.index
         fronts, transfer_us = lead.fronts, 0
         predecessors: tuple[int, ...] = ()
         if fronts:
@@ -91,7 +91,7 @@ class Lifecycle:
             if len(fronts) > 1:
                 fronts = tuple([f for f in fronts if f[0] in predecessors]) or fronts
             if model.transfers:
-                row = model.table.transfer_us[span.first]
+                row = model.table.transfer_us[runnable.span.first]
                 transfer_us = max([row[holder][index] for _, holder in fronts])
         number = state.next_task
         state.next_task = number + 1
@@ -103,11 +103,11 @@ class Lifecycle:
                 index,
                 (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs]),
                 predecessors,
-                span.inputs,
-                span.outputs,
+                runnable.inputs,
+                runnable.outputs,
                 transfer_us,
-                transfer_us + span.cost_us,
-                span.peak_bytes,
+                transfer_us + runnable.cost_us,
+                runnable.peak_bytes,
             ),
         )
         running = RunningTask(task, runnable, model, jobs, fronts, now_us)
@@ -234,4 +234,4 @@ class Lifecycle:
     def _finish(self, job: int, outcome: JobOutcome, reason: str) -> None:
         name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else str(outcome)
         self.ended[name] += 1
-        self.commands.append(Finish(job, outcome, reason))
+        self.commands.append(_new(Finish, (job, outcome, reason)))

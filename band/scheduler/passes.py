@@ -122,7 +122,7 @@ class Passes:
                     for spec in decision.tasks:
                         try:
                             checked = check_task(state, spec)
-                        except (AttributeError, TypeError):
+                        except (TypeError, ValueError):
                             return progress, f"invalid decision: {spec!r} is no task"
                         self._lifecycle.dispatch(spec.slice, *checked, now_us)
                         progress = True

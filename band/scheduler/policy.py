@@ -32,7 +32,8 @@ class TaskSpec(NamedTuple):
     @classmethod
     def of(cls, job: JobView, table: PlanTable, span: Span) -> "TaskSpec":
         """Return the task that runs a span for a job of the window (and those together with it)."""
-        return tuple.__new__(cls, (job.jobs, table.slice_key(span), span.processor))
+        jobs = job.jobs if job.together else (job.job,)
+        return tuple.__new__(cls, (jobs, table.slice_key(span), span.processor))
 
 
 class Dispatch(NamedTuple):

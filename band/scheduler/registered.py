@@ -7,26 +7,34 @@ effective table and new ``Plans``; nothing derived from the old one survives.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
 from band.plan.table import PlanTable, Span
 from band.scheduler.estimator import Estimate, Estimator, SpanId
 from band.scheduler.plans import Plans, is_chain
 
 
-class Runnable(NamedTuple):
-    """A span that can be dispatched.
+class Runnable:
+    """A span that can be dispatched; never changed. Its fields are read at every task.
 
     Attributes:
+        span: what the table says of it.
         units: mask of its units.
         needs: units outside it that must be finished before it starts.
+        cost_us, inputs, outputs, peak_bytes: of the span.
         estimate: what its runs have shown.
     """
 
-    span: Span
-    units: int
-    needs: int
-    estimate: Estimate
+    __slots__ = (
+        "cost_us", "estimate", "inputs", "needs", "outputs", "peak_bytes", "span", "units",
+    )  # fmt: skip
+
+    def __init__(self, span: Span, needs: int, estimate: Estimate) -> None:
+        self.span = span
+        self.units = span.units
+        self.needs = needs & ~self.units
+        self.cost_us = span.cost_us
+        self.inputs, self.outputs, self.peak_bytes = span.inputs, span.outputs, span.peak_bytes
+        self.estimate = estimate
 
 
 class RegisteredModel:
@@ -112,15 +120,14 @@ class RegisteredModel:
         self.load_bytes.clear()
         self._refresh()
 
-    def learn(self, runnable: Runnable, run_us: int) -> None:
-        """Take the execution time of a run; swap the table if a cost moved by more than 5 %."""
-        estimate = runnable.estimate
-        # A span of a table that the driver has replaced since has an estimate of its own.
-        if estimate.observe(run_us) and self.estimator.has(runnable.span, estimate):
-            self._reprice()
+    def reprice(self, moved: Runnable) -> None:
+        """Put the learnt costs in force, since one has moved; what runs where stays as it is.
 
-    def _reprice(self) -> None:
-        """Put the learnt costs in force; what runs where stays as it is."""
+        A span of a table that the driver has replaced since has an estimate of its own: what moved
+        is then of no interest.
+        """
+        if not self.estimator.has(moved.span, moved.estimate):
+            return
         costs_us = self.estimator.costs_us()
         version = self.full.version + 1
         self.full = self.full.with_costs(costs_us, version)
@@ -129,8 +136,8 @@ class RegisteredModel:
             span = self.table.find(*key)
             if span is not None:
                 place = (span.units, span.processor)
-                self.estimator.of(span)
-                self.runnable[place] = self.runnable[place]._replace(span=span)
+                needs = self.runnable[place].needs
+                self.runnable[place] = Runnable(span, needs, self.estimator.of(span))
         self.plans = Plans(self.table)
 
     def _refresh(self) -> None:
@@ -141,12 +148,11 @@ class RegisteredModel:
         self.runnable: dict[tuple[int, int], Runnable] = {}
         dependencies = self.full.dependencies
         for span in self.table.spans:
-            units, needs = span.units, 0
+            needs = 0
             for unit in range(span.first, span.last + 1):
                 needs |= dependencies[unit]
-            self.runnable[units, span.processor] = Runnable(
-                span, units, needs & ~units, self.estimator.of(span)
-            )
+            runnable = Runnable(span, needs, self.estimator.of(span))
+            self.runnable[runnable.units, span.processor] = runnable
 
 
 def span_id(units: int, processor: int) -> SpanId:

@@ -20,10 +20,15 @@ def one_by_one(view: View, choose: Choose) -> Sequence[Dispatch]:
     waits = list(view.waits_us)
     waiting: Sequence[JobView] = view.window
     tasks: list[TaskSpec] = []
-    while waiting and 0 in waits and (chosen := choose(view, waiting, waits)):
-        job, step = chosen
-        tasks.append(TaskSpec.of(job, view.table(job.model), step.span))
-        waits[step.span.processor] = step.finish_us
+    while waiting and 0 in waits:
+        chosen = choose(view, waiting, waits)
+        if chosen is None:
+            break
+        job, (span, _, finish_us) = chosen
+        tasks.append(TaskSpec.of(job, view.table(job.model), span))
+        if len(waiting) == 1:
+            break
+        waits[span.processor] = finish_us
         waiting = [other for other in waiting if other is not job]
     return (Dispatch(tuple(tasks)),) if tasks else ()
 

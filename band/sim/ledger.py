@@ -50,27 +50,28 @@ class Ledger:
 
     def dispatched(self, task: Task, now_us: int, run_us: int) -> None:
         """Record a task: in the simulator its end is known when it starts."""
-        name = self._names[task.processor]
-        for job in task.jobs:
+        number, (model, units), processor, jobs, _, _, _, transfer_us, predicted_us, _ = task
+        name = self._names[processor]
+        for job in jobs:
             account = self._requests[job]
             if account.queue_us is None:
                 account.queue_us = now_us - account.arrived_us
-            account.tasks.append(task.id)
+            account.tasks.append(number)
             account.processors.append(name)
         self._tasks.append(
             _new(
                 TaskRecord,
                 (
-                    task.id,
-                    task.jobs,
-                    task.slice.model,
-                    task.slice.units,
+                    number,
+                    jobs,
+                    model,
+                    units,
                     name,
                     now_us,
-                    now_us + task.transfer_us + run_us,
-                    task.transfer_us,
+                    now_us + transfer_us + run_us,
+                    transfer_us,
                     run_us,
-                    task.predicted_us,
+                    predicted_us,
                     True,
                     self._word,
                     0,
@@ -87,20 +88,23 @@ class Ledger:
         account = self._requests.pop(finish.job)
         request = account.request
         self.requests.append(
-            RequestRecord(
-                finish.job,
-                request.model,
-                request.stream,
-                request.frame,
-                request.parents,
-                request.priority or self._default_priority,
-                account.arrived_us,
-                request.deadline_us,
-                account.queue_us,
-                now_us,
-                str(finish.outcome),
-                str(finish.reason),
-                tuple(account.tasks),
-                tuple(account.processors),
+            _new(
+                RequestRecord,
+                (
+                    finish.job,
+                    request.model,
+                    request.stream,
+                    request.frame,
+                    request.parents,
+                    request.priority or self._default_priority,
+                    account.arrived_us,
+                    request.deadline_us,
+                    account.queue_us,
+                    now_us,
+                    str(finish.outcome),
+                    str(finish.reason),
+                    tuple(account.tasks),
+                    tuple(account.processors),
+                ),
             )
         )

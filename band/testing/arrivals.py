@@ -22,12 +22,13 @@ class FixedArrivals:
         arrivals: Iterable[tuple[int, RequestArrived]],
         children: Mapping[int, tuple[RequestArrived, ...]] | None = None,
     ) -> None:
-        self._arrivals = sorted(arrivals, key=lambda pair: pair[0])
+        ordered = sorted(arrivals, key=lambda pair: pair[0])
+        self._arrivals = [Arrival(at_us, request) for at_us, request in ordered]
         self._children = dict(children or {})
 
     def roots(self) -> Iterator[Arrival]:
         """Return the requests by time."""
-        return (Arrival(at_us, request) for at_us, request in self._arrivals)
+        return iter(self._arrivals)
 
     def finished(
         self, request: int, outcome: JobOutcome, now_us: int

@@ -157,13 +157,15 @@ class RunningTask:
     def residual_us(self, now_us: int) -> int:
         """Return what is expected to remain once it has overrun its prediction, else 0.
 
-        That is up to the span's 95th percentile, and past it a tenth of the prediction: the task
-        is busy, not gone, and should end soon.
+        That is up to the span's 95th percentile, and past it as much again as the task is late: a
+        processor that hangs looks worse and worse, so that jobs turn to the others. Never less
+        than a tenth of the prediction: the task is busy, not gone.
         """
         if now_us < self.due_us:
             return 0
-        late_us = self.task.transfer_us + round(self.runnable.estimate.p95_us)
-        return max(self.started_us + late_us - now_us, self.task.predicted_us // 10, 1)
+        p95_us = self.task.transfer_us + round(self.runnable.estimate.p95_us)
+        off_us = abs(max(self.due_us, self.started_us + p95_us) - now_us)
+        return max(off_us, self.task.predicted_us // 10, 1)
 
     def __repr__(self) -> str:
         return f"<RunningTask {self.task.id} processor={self.task.processor} due={self.due_us}>"

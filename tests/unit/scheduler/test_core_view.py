@@ -78,6 +78,26 @@ def test_a_task_that_overruns_keeps_its_processor_busy_with_a_residual(drive: Dr
     release(driver)
 
 
+def test_the_residual_grows_with_the_overrun(drive: Drive) -> None:
+    driver, policy = busy(drive)
+    for now_us, expected_us in ((100, 10), (105, 10), (150, 50), (10_100, 10_000)):
+        driver.now_us = now_us
+        assert see(driver, policy, lambda view: view.waits_us[1]) == expected_us
+    release(driver)
+
+
+def test_a_processor_that_hangs_does_not_keep_jobs_from_an_idle_one(drive: Drive) -> None:
+    driver = drive(whole("m", cpu=1000, gpu=100))
+    driver.request("m")
+    hanging = driver.started[-1]
+    driver.request("m")
+    driver.now_us = hanging.predicted_us * 20
+    driver.request("m")
+    started = [task.processor for task in driver.started]
+    assert started[0] == hanging.processor
+    assert any(processor != hanging.processor for processor in started[1:])
+
+
 def test_the_residual_reaches_to_the_95th_percentile_of_earlier_runs(drive: Drive) -> None:
     policy = Looking()
     driver = drive(whole("m", cpu=1000), policies={"looking": lambda: policy})

@@ -28,7 +28,7 @@ contracts: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 
 fast: $(VENV)/.dev
-	@$(PYTEST) -m "not slow and not wheel" -n 2
+	@$(PYTEST) -m "not slow and not wheel and not soak" -n 2
 
 wheel: $(VENV)/.dev
 	@$(PYTEST) -m wheel
@@ -37,7 +37,7 @@ slow: $(VENV)/.dev $(TFLITE_VENV)/.done
 	@BAND_TFLITE_PYTHON=$(abspath $(TFLITE_VENV)/bin/python) $(PYTEST) -m slow -n 2
 
 soak: $(VENV)/.dev
-	@BAND_SOAK=1 $(PYTEST) -m "slow or soak"
+	@$(PYTEST) -m soak
 
 bench: $(VENV)/.dev
 	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done

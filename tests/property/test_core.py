@@ -280,3 +280,11 @@ def test_random_events_never_break_the_core() -> None:
 def test_many_random_events_never_break_the_core() -> None:
     longer = settings(SHORT, max_examples=300, stateful_step_count=60)
     run_state_machine_as_test(CoreMachine, settings=longer)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_a_million_random_events_never_break_the_core() -> None:
+    """Not derandomised: each soak tries other sequences; a failure prints how to repeat it."""
+    soak = settings(SHORT, max_examples=12_500, stateful_step_count=80, derandomize=False)
+    run_state_machine_as_test(CoreMachine, settings=soak)

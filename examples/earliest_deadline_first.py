@@ -20,9 +20,8 @@ class EarliestDeadlineFirst:
         for job in sorted(view.window, key=lambda j: (j.priority, self.due_us(j))):
             plan = view.best_plan(job)
             if plan and view.waits_us[plan.steps[0].span.processor] == 0:
-                span = plan.steps[0].span
-                key = view.table(job.model).slice_key(span)
-                return [Dispatch((TaskSpec(job.jobs, key, span.processor),))]
+                task = TaskSpec.of(job, view.table(job.model), plan.steps[0].span)
+                return [Dispatch((task,))]
         return []
 
     def due_us(self, job):

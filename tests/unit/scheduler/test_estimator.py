@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from band.scheduler.estimator import Estimate, Estimator
-from band.scheduler.events import ModelAdded
+from band.scheduler.events import Cancelled, ModelAdded
 from band.testing.core_driver import CoreDriver
 from band.testing.tables import whole
 
@@ -64,6 +64,17 @@ def test_the_core_plans_with_what_it_has_learnt(drive: Drive) -> None:
         driver.finish(task.id, run_us=300 if task.processor == 1 else 100)
     assert driver.core.status().versions["m"] > 1
     assert [t.processor for t in driver.started] == [1] + [0] * 9
+
+
+def test_an_abandoned_task_teaches_nothing(drive: Drive) -> None:
+    driver = drive(whole("m", cpu=100))
+    for _ in range(5):
+        job = driver.request("m")
+        driver.send(Cancelled(job))
+        driver.finish(driver.started[-1].id, run_us=300)
+    assert driver.core.status().versions["m"] == 1
+    driver.request("m")
+    assert driver.started[-1].predicted_us == 100
 
 
 def test_a_new_table_of_the_driver_is_never_older_than_a_learnt_one(drive: Drive) -> None:

@@ -5,7 +5,6 @@ Safe to use from many threads. Arrays in replies are read-only views of the rece
 
 import json
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, Unpack
 
 import grpc
@@ -105,12 +104,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

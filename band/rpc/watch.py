@@ -1,7 +1,6 @@
 """The client's end of WatchEvents."""
 
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -44,10 +43,5 @@ class Watch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -3,7 +3,6 @@
 import json
 from dataclasses import MISSING, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
@@ -36,12 +35,7 @@ class TraceWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

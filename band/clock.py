@@ -59,6 +59,11 @@ class MonotonicClock:
         return (at_us - self.now_us()) * self.time_scale / 1e6
 
 
+def thread_cpu_ns() -> int:
+    """Return the processor time that the calling thread has taken, in nanoseconds."""
+    return time.thread_time_ns()
+
+
 def unix_time_ms() -> int:
     """Return the calendar time in milliseconds since 1970, for reports only."""
     return time.time_ns() // 1_000_000

@@ -13,8 +13,9 @@ from band.plan.table import PlanTable, Span
 from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Backend, Pace
 from band.runtime.live import LiveModel
+from band.runtime.measuring import Timing, measure, random_inputs
 from band.runtime.memory import MemoryAccount
-from band.runtime.profiling import Measured, measure, measured, random_inputs
+from band.runtime.profiling import Measured, measured
 from band.runtime.registration import Prepared, SpanKey
 from band.runtime.tensors import model_info
 from band.runtime.workforce import Post
@@ -158,7 +159,7 @@ class Loading:
         part = self._slices[key]
         inputs = random_inputs(self._graph, part)
 
-        def chore(backend: Backend) -> tuple[int, ...]:
+        def chore(backend: Backend) -> tuple[Timing, ...]:
             return measure(backend, worker.handle(key), inputs, runs=runs, pace=lambda: _NO_PACE)
 
         try:

@@ -12,7 +12,8 @@ from band.plan.table import Span
 from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Backend, Pace, WorkerLostError
 from band.runtime.loading import ops_of
-from band.runtime.profiling import Measured, Profile, measure, measured, random_inputs
+from band.runtime.measuring import Timing, measure, random_inputs
+from band.runtime.profiling import Measured, Profile, measured
 from band.runtime.registration import AnalysisOptions, Prepared, prepare
 from band.runtime.reports import Report
 from band.runtime.shapes import ask_shapes
@@ -94,7 +95,7 @@ def _measure(
     inputs = random_inputs(model.graph, part)
     worker = post.worker
 
-    def chore(backend: Backend) -> tuple[int, ...]:
+    def chore(backend: Backend) -> tuple[Timing, ...]:
         def pace() -> Pace:
             return Pace(clock.now_us(), 0, span.cost_us)
 

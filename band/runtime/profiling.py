@@ -5,12 +5,11 @@ so a profile stays valid when the analysis cuts the model differently.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Literal
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from band.analysis.partition import Partition
@@ -19,10 +18,8 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.model.slice import Slice
 from band.plan.table import PlanTable
-from band.runtime.backends.protocol import Array, Backend, BackendInfo, Pace
-
-_PERCENTILE: Final = 95
-_ENOUGH_US: Final = 500_000
+from band.runtime.backends.protocol import BackendInfo
+from band.runtime.measuring import Timing, summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,66 +133,11 @@ def _invalid(message: str) -> BandError:
     return BandError(ErrorCode.INVALID_CONFIG, message)
 
 
-def random_inputs(graph: Graph, part: Slice, seed: int = 0) -> dict[int, Array]:
-    """Return inputs for a slice, the same for the same seed.
-
-    Floating point values lie in [0, 1); bytes cover their range. Wider integers are 0, because
-    they may be indices.
-    """
-    rng = np.random.default_rng(seed)
-    inputs: dict[int, Array] = {}
-    for index in part.inputs:
-        tensor = graph.tensors[index]
-        shape, dtype = tensor.shape or (), np.dtype(tensor.dtype)
-        if dtype.kind == "f":
-            inputs[index] = rng.random(shape, dtype=np.float32).astype(dtype)
-        elif dtype.itemsize == 1 and dtype.kind in "iu":
-            limits = np.iinfo(dtype)
-            inputs[index] = rng.integers(
-                limits.min, limits.max, size=shape, dtype=dtype, endpoint=True
-            )
-        else:
-            inputs[index] = np.zeros(shape, dtype)
-    return inputs
-
-
-def measure(
-    backend: Backend,
-    handle: int,
-    inputs: Mapping[int, Array],
-    *,
-    runs: int,
-    pace: Callable[[], Pace],
-) -> tuple[int, ...]:
-    """Run a loaded slice once to warm it up and then up to ``runs`` times.
-
-    Long runs vary little: it stops once they have taken half a second together. Called in the
-    thread of the backend.
-
-    Args:
-        backend: of the slice.
-        handle: of the slice.
-        inputs: by original tensor id.
-        runs: at most.
-        pace: for an emulated processor; asked for before each run.
-
-    Returns:
-        The execution times in microseconds; empty for no runs.
-
-    Raises:
-        BandError: BACKEND_FAILED if the slice does not run.
-    """
-    backend.run(handle, inputs, pace(), _new_array)
-    times: list[int] = []
-    while len(times) < runs and sum(times) < _ENOUGH_US:
-        times.append(backend.run(handle, inputs, pace(), _new_array).run_us)
-    return tuple(times)
-
-
 def measured(
-    graph: Graph, part: Slice, processor: str, info: BackendInfo, times: Sequence[int]
+    graph: Graph, part: Slice, processor: str, info: BackendInfo, timings: Sequence[Timing]
 ) -> Measured:
-    """Return what the execution times of a slice say of it; at least 1 us each."""
+    """Return what the execution times of a slice say of it."""
+    taken = summary(timings)
     return Measured(
         model=graph.name,
         sha256=graph.sha256,
@@ -204,12 +146,7 @@ def measured(
         runtime=info.runtime,
         runtime_version=info.runtime_version,
         word=info.word,
-        runs=len(times),
-        mean_us=max(1, round(float(np.mean(times)))),
-        p95_us=max(1, round(float(np.percentile(times, _PERCENTILE)))),
+        runs=len(timings),
+        mean_us=taken.mean_us,
+        p95_us=taken.p95_us,
     )
-
-
-def _new_array(tensor: int, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
-    del tensor
-    return np.empty(shape, dtype)

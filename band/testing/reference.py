@@ -11,7 +11,7 @@ from band.model.model import Model, with_shapes
 from band.model.tflite_writer import write_whole
 from band.runtime.backends import cpu
 from band.runtime.backends.protocol import Array, BackendContext, Pace
-from band.runtime.profiling import random_inputs
+from band.runtime.measuring import random_inputs
 from band.runtime.tensors import model_info
 from band.testing.devices import make_device, make_processor
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from band.clock import thread_cpu_ns
 from band.device.profile import Processor
 from band.errors import BandError, ErrorCode
-from band.runtime.backends.interpreter import InterpreterBackend
+from band.runtime.backends.interpreter import DELEGATE, InterpreterBackend
 from band.runtime.backends.protocol import (
     Allocate,
     Array,
@@ -58,6 +59,8 @@ class Backend(InterpreterBackend):
             runtime_version=self.runtime.version,
             detail=f"{self.processor.threads} thread(s)",
             word="",
+            delegate=DELEGATE,
+            threads=self.processor.threads,
         )
 
     def run(
@@ -68,11 +71,14 @@ class Backend(InterpreterBackend):
         model = self.slices[handle]
         start_us = self._clock.now_us()
         model.set_inputs(inputs)
-        ready_us = self._clock.now_us()
+        ready_us, start_ns = self._clock.now_us(), thread_cpu_ns()
         model.invoke()
         outputs = model.copy_outputs(allocate)
-        run_us = self._clock.now_us() - ready_us
-        return RunResult(outputs, max(1, run_us), ready_us - start_us, 0)
+        run_us = max(1, self._clock.now_us() - ready_us)
+        # The threads of the interpreter's own pool are not this thread.
+        alone = self.processor.threads == 1
+        cpu_us = max(1, round((thread_cpu_ns() - start_ns) / 1_000)) if alone else None
+        return RunResult(outputs, run_us, ready_us - start_us, 0, cpu_us)
 
     def _pin(self, cores: str) -> None:
         if not cores:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from band.device.profile import Processor
-from band.runtime.backends.interpreter import InterpreterBackend
+from band.runtime.backends.interpreter import DELEGATE, InterpreterBackend
 from band.runtime.backends.protocol import (
     Allocate,
     Array,
@@ -61,6 +61,8 @@ class Backend(InterpreterBackend):
             runtime_version=self.runtime.version,
             detail=f"profile {self._device.name} {self._device.version}",
             word=WORD,
+            delegate=DELEGATE,
+            threads=self.processor.threads,
         )
 
     def run(

@@ -20,6 +20,8 @@ from band.runtime.backends.protocol import Allocate, Array, LoadedSlice
 
 LITERT: Final = "ai-edge-litert"
 TFLITE: Final = "tflite-runtime"
+DELEGATE: Final = "xnnpack"
+"""Both packages hand what they can to XNNPACK unless told otherwise, and nothing here does."""
 
 _MODULES: Final = {LITERT: "ai_edge_litert.interpreter", TFLITE: "tflite_runtime.interpreter"}
 _INSTALL: Final = {LITERT: "ai-edge-litert", TFLITE: "'band-scheduler[tflite-runtime]'"}
@@ -54,6 +56,14 @@ class Runtime(NamedTuple):
         )
 
 
+def installed_version(name: str) -> str | None:
+    """Return the version of an interpreter package that is installed here, None if none is."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def open_runtime(name: str, processor: str) -> Runtime:
     """Return an interpreter package, imported.
 
@@ -72,15 +82,14 @@ def open_runtime(name: str, processor: str) -> Runtime:
             f"there are {' and '.join(_MODULES)}",
             processor=processor,
         )
-    try:
-        version = metadata.version(name)
-    except metadata.PackageNotFoundError:
+    version = installed_version(name)
+    if version is None:
         raise BandError(
             ErrorCode.BACKEND_FAILED,
             f"processor {processor!r} needs the package {name}, which is not installed: "
             f"run pip install {_INSTALL[name]}",
             processor=processor,
-        ) from None
+        )
     # Checked here because under numpy 2 the import works and only a real inference dies.
     if name == TFLITE and int(np.__version__.split(".", maxsplit=1)[0]) >= 2:
         raise BandError(

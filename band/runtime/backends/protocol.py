@@ -60,12 +60,15 @@ class RunResult(NamedTuple):
         run_us: device time of the execution.
         transfer_us: device time of bringing the inputs in.
         overrun_us: device time by which real computation exceeded an emulated profile, else 0.
+        cpu_us: processor time of the execution, None if the backend cannot tell: it computes
+            elsewhere or with several threads, or paces an emulated processor.
     """
 
     outputs: Mapping[int, Array]
     run_us: int
     transfer_us: int
     overrun_us: int
+    cpu_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,8 @@ class BackendInfo:
 
     Attributes:
         word: "emulated" or "software" if every figure must carry that word, else "".
+        delegate: what takes ops from the runtime's own kernels, "" for nothing.
+        threads: that one run uses.
     """
 
     name: str
@@ -96,6 +101,8 @@ class BackendInfo:
     runtime_version: str
     detail: str
     word: str
+    delegate: str = ""
+    threads: int = 1
 
 
 class Backend(Protocol):

@@ -15,7 +15,7 @@ from band.model.slice import Slice
 from band.model.tflite_writer import write_slice, write_whole
 from band.runtime.backends import cpu, emulated, interpreter
 from band.runtime.backends.protocol import Array, BackendContext, Pace
-from band.runtime.profiling import random_inputs
+from band.runtime.measuring import random_inputs
 from band.testing import models
 from band.testing.devices import make_device, make_processor
 

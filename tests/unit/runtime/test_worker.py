@@ -14,7 +14,7 @@ from band.errors import BandError
 from band.model.tflite_writer import write_slice, write_whole
 from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Array, BackendContext, Pace, WorkerLostError
-from band.runtime.profiling import random_inputs
+from band.runtime.measuring import random_inputs
 from band.runtime.reports import Done, Down, Failed, Order, Report, Up
 from band.runtime.worker import Worker
 from band.testing import models

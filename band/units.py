@@ -38,3 +38,8 @@ def format_bytes(count: int | None) -> str:
             return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     raise AssertionError(count)
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a count for people: ``1 op``, ``3 ops``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -173,12 +173,19 @@ class Lifecycle:
         self.requeue(job)
 
     def requeue(self, job: Job) -> None:
-        """Let a job wait if some of its units can run, drop it if it can never finish."""
+        """Let a job wait if some of its units can run, drop it if it can never finish.
+
+        A job that cannot go on from where it is, but could from its start, begins again: a table
+        holds the slices of whole plans, not a way out of every place in the middle of one.
+        """
         model, finished, running = job.model, job.finished, job.running
         if finished == model.all_units or job.id not in self._state.jobs:
             return
         if not model.plans.can_finish(finished | running, job.pin):
-            self.drop(job, DropReason.NO_PROCESSOR)
+            if finished | running and model.plans.can_finish(0, job.pin):
+                self.restart(job)
+            else:
+                self.drop(job, DropReason.NO_PROCESSOR)
         elif model.plans.has_ready_units(finished, running) and job.leads:
             self._state.queue.add(job)
         else:

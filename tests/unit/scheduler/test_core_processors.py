@@ -66,6 +66,19 @@ def test_a_job_that_only_the_lost_processor_could_run_is_dropped(drive: Drive) -
     assert driver.ended[other].outcome is JobOutcome.COMPLETED
 
 
+def test_a_job_stuck_in_the_middle_of_a_plan_starts_again_on_another(drive: Drive) -> None:
+    split = make_table("split", {"cpu": {(0, 0): 10, (0, 1): 90}, "gpu": {(1, 1): 3}})
+    driver = drive(split)
+    job = driver.request("split")
+    driver.finish(0)
+    assert driver.on(1) is not None
+    lose(driver, 1)
+    driver.finish_all()
+    ran = [(t.processor, t.slice.units) for t in driver.started]
+    assert ran == [(0, 1), (1, 2), (0, 3)]
+    assert driver.ended[job].outcome is JobOutcome.COMPLETED
+
+
 def test_a_processor_that_comes_back_is_used_again(drive: Drive) -> None:
     driver = drive(whole("m", gpu=10))
     lose(driver, 1)

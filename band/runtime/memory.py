@@ -2,6 +2,7 @@
 
 import threading
 from collections import defaultdict
+from math import prod
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class BufferPool:
         Raises:
             BandError: OUT_OF_MEMORY if the budget has no room for it.
         """
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        size = prod(shape) * dtype.itemsize  # numpy's own takes ten times as long
         with self._lock:
             kept = self._kept[size]
             buffer = kept.pop() if kept else self._new(size)

@@ -31,6 +31,7 @@ _CUSTOM_OPS: Final = {
     TFLITE: ("TFLite_Detection_PostProcess",),
 }
 _SET_TENSOR_BYTES: Final = 1 << 20
+_RUNTIME_ERRORS: Final = (RuntimeError, ValueError, TypeError, SystemError)
 
 
 class Runtime(NamedTuple):
@@ -167,11 +168,13 @@ class LoadedModel:
                     f"the slice reads tensor {port.tensor}, which nobody has produced",
                     tensor=port.tensor,
                 )
-            with runtime_errors(f"the slice refused its input tensor {port.tensor}"):
+            try:
                 if value.nbytes < _SET_TENSOR_BYTES:
                     self._interpreter.set_tensor(port.position, value)
                 else:
                     np.copyto(port.view(), value, casting="no")
+            except _RUNTIME_ERRORS as error:
+                raise _failed(f"the slice refused its input tensor {port.tensor}", error) from error
 
     def invoke(self) -> None:
         """Run once.
@@ -179,8 +182,10 @@ class LoadedModel:
         Raises:
             BandError: BACKEND_FAILED if the runtime reports an error.
         """
-        with runtime_errors("the slice failed to run"):
+        try:
             self._interpreter.invoke()
+        except _RUNTIME_ERRORS as error:
+            raise _failed("the slice failed to run", error) from error
 
     def copy_outputs(self, allocate: Allocate) -> dict[int, Array]:
         """Return copies of the outputs, by original tensor id.
@@ -271,9 +276,12 @@ def runtime_errors(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, SystemError) as error:
-        detail = " ".join(str(error).split())
-        raise BandError(ErrorCode.BACKEND_FAILED, f"{what}: {detail}") from error
+    except _RUNTIME_ERRORS as error:
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: Exception) -> BandError:
+    return BandError(ErrorCode.BACKEND_FAILED, f"{what}: {' '.join(str(error).split())}")
 
 
 def _allocated(runtime: Runtime, content: bytes, threads: int) -> Any:

@@ -9,6 +9,8 @@ from typing import Final
 
 import networkx as nx
 
+from band.model.atoms import smallest_parts
+
 OptionValue = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | None
 
 DTYPE_BYTES: Final[Mapping[str, float]] = {
@@ -115,6 +117,8 @@ class Graph:
             copy. An op whose result leaves the model is never one of them.
         compute_ops: all other ops, ascending.
         weight_tensors: constants and all that weight ops make from them.
+        atoms: see :func:`band.model.atoms.atoms`.
+        atom_of: per op, the position of its atom; -1 for a weight op.
     """
 
     name: str
@@ -129,6 +133,8 @@ class Graph:
     weight_ops: tuple[int, ...]
     compute_ops: tuple[int, ...]
     weight_tensors: frozenset[int] = frozenset()
+    atoms: tuple[tuple[int, ...], ...] = ()
+    atom_of: tuple[int, ...] = ()
 
     @classmethod
     def build(
@@ -154,6 +160,8 @@ class Graph:
                     consumers[t].append(op.index)
         outputs = tuple(outputs)
         weight_ops, weight_tensors = _weights(tensors, ops, frozenset(outputs))
+        compute_ops = tuple(op.index for op in ops if op.index not in weight_ops)
+        parts = smallest_parts(tensors, ops, producer, consumers, compute_ops)
         return cls(
             name=name,
             sha256=sha256,
@@ -165,8 +173,10 @@ class Graph:
             producer=tuple(producer),
             consumers=tuple(tuple(c) for c in consumers),
             weight_ops=tuple(sorted(weight_ops)),
-            compute_ops=tuple(op.index for op in ops if op.index not in weight_ops),
+            compute_ops=compute_ops,
             weight_tensors=frozenset(weight_tensors),
+            atoms=parts,
+            atom_of=_homes(parts, len(ops)),
         )
 
     def is_weight(self, tensor: int) -> bool:
@@ -205,13 +215,24 @@ def fill_shapes(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:
         replace(t, shape=tuple(shapes[t.index])) if t.index in shapes and not t.constant else t
         for t in graph.tensors
     )
-    return replace(graph, tensors=tensors)
+    # A tensor whose shape was not known holds its readers and its maker together.
+    parts = smallest_parts(tensors, graph.ops, graph.producer, graph.consumers, graph.compute_ops)
+    return replace(graph, tensors=tensors, atoms=parts, atom_of=_homes(parts, len(graph.ops)))
 
 
 def missing_shapes(graph: Graph) -> tuple[int, ...]:
-    """Return the tensors read or written by ops that have no static shape in the file."""
+    """Return the tensors read or written by ops whose shape the file does not tell."""
     used = {t for op in graph.ops for t in (*op.inputs, *op.outputs) if t >= 0}
     return tuple(sorted(t for t in used if graph.tensors[t].shape is None))
+
+
+def _homes(parts: tuple[tuple[int, ...], ...], op_count: int) -> tuple[int, ...]:
+    """Return per op the position of its part, -1 for none."""
+    home = [-1] * op_count
+    for number, part in enumerate(parts):
+        for op in part:
+            home[op] = number
+    return tuple(home)
 
 
 def _weights(

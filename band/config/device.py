@@ -4,14 +4,17 @@ import os
 from collections.abc import Iterator
 from itertools import combinations
 
-from band.config.device_schema import DeviceSchema, ProcessorSchema, SupportSchema
-from band.config.device_values import costs, evidence, link, published, support
+from band.config.device_schema import DeviceSchema, ProcessorSchema
+from band.config.device_values import costs, evidence, link, published
+from band.config.op_rules import rules_at
 from band.config.schema import parse
 from band.config.suggestion import suggestion
+from band.config.support_tables import support_at
 from band.config.yaml_loader import Document, Location, load_yaml
 from band.device.profile import Device, Link, Processor, ProcessorKind
+from band.device.rules import with_rules
+from band.device.support_table import Support
 from band.errors import BandError, ErrorCode
-from band.model.tflite_schema import enum_names
 from band.share import share_dir
 from band.units import BYTES_PER_MIB
 
@@ -50,11 +53,12 @@ def read_device(document: Document) -> Device:
     for location, mistake in _mistakes(schema):
         raise document.error(location, mistake)
     processors = tuple(
-        _processor(index, name, written) for index, (name, written) in enumerate(_expanded(schema))
+        _processor(index, name, written, support)
+        for index, (name, written, support) in enumerate(_expanded(document, schema))
     )
     indices = {p.name: p.index for p in processors}
     noise = schema.noise_sigma
-    return Device(
+    device = Device(
         name=schema.name,
         version=schema.version,
         description=" ".join(schema.description.split()),
@@ -67,6 +71,7 @@ def read_device(document: Document) -> Device:
         source=str(document.path),
         details=(("noise_sigma", evidence(noise)),) if noise else (),
     )
+    return with_rules(device, rules_at(document, ()))
 
 
 def core_count() -> int:
@@ -94,20 +99,6 @@ def _mistakes(schema: DeviceSchema) -> Iterator[tuple[Location, str]]:
                 "real time cannot be stretched"
             )
             yield ("time_scale",), text
-        if written.support is not None:
-            yield from _op_mistakes(written.support, (*at, "support"))
-
-
-def _op_mistakes(written: SupportSchema, at: Location) -> Iterator[tuple[Location, str]]:
-    known = set(enum_names("BuiltinOperator").values())
-    named: list[tuple[Location, str]] = [((*at, "ops", op), op) for op in written.ops or ()]
-    named += [((*at, "refused_ops", i), op) for i, op in enumerate(written.refused_ops)]
-    for location, op in named:
-        if op not in known:
-            near = suggestion(op, known, noun="builtin operators")
-            yield location, f"unknown operator '{op}'; {near}"
-    if written.ops is not None and written.refused_ops:
-        yield (*at, "refused_ops"), "'refused_ops' has no meaning beside 'ops'; leave one out"
 
 
 def _names(written: ProcessorSchema) -> tuple[str, ...]:
@@ -117,13 +108,18 @@ def _names(written: ProcessorSchema) -> tuple[str, ...]:
     return tuple(f"{written.name}{i}" for i in range(count))
 
 
-def _expanded(schema: DeviceSchema) -> Iterator[tuple[str, ProcessorSchema]]:
-    for written in schema.processors:
+def _expanded(
+    document: Document, schema: DeviceSchema
+) -> Iterator[tuple[str, ProcessorSchema, Support]]:
+    for i, written in enumerate(schema.processors):
+        support = Support()
+        if written.support is not None:
+            support = support_at(document, ("processors", i, "support"))
         for name in _names(written):
-            yield name, written
+            yield name, written, support
 
 
-def _processor(index: int, name: str, written: ProcessorSchema) -> Processor:
+def _processor(index: int, name: str, written: ProcessorSchema, support: Support) -> Processor:
     return Processor(
         index=index,
         name=name,
@@ -132,7 +128,7 @@ def _processor(index: int, name: str, written: ProcessorSchema) -> Processor:
         runtime=written.runtime,
         threads=written.threads,
         available=written.available,
-        support=support(written.support),
+        support=support,
         costs=costs(written.costs),
         published=published(written.published),
         options=tuple(sorted(written.options.items())),

@@ -7,21 +7,9 @@ from band.config.device_schema import (
     CostSchema,
     DefaultLinkSchema,
     EvidenceSchema,
-    OpLimits,
     PublishedSchema,
-    SupportSchema,
 )
-from band.device.profile import (
-    CostCoefficients,
-    Evidence,
-    Link,
-    Mark,
-    ModelOpList,
-    OpRule,
-    OptionLimit,
-    PublishedLatency,
-    Support,
-)
+from band.device.profile import CostCoefficients, Evidence, Link, Mark, PublishedLatency
 
 _WEAKEST_FIRST: Final = (Mark.HYPOTHESIS, Mark.DERIVED, Mark.PUBLISHED, Mark.MEASURED)
 
@@ -29,47 +17,6 @@ _WEAKEST_FIRST: Final = (Mark.HYPOTHESIS, Mark.DERIVED, Mark.PUBLISHED, Mark.MEA
 def evidence(written: EvidenceSchema) -> Evidence:
     """Return the evidence of one number."""
     return Evidence(mark=written.mark, source=" ".join(written.source.split()))
-
-
-def support(written: SupportSchema | None) -> Support:
-    """Return what a processor takes; every builtin op if the file says nothing."""
-    if written is None:
-        return Support()
-    rules = None
-    if written.ops is not None:
-        rules = tuple(_rule(kind, limits) for kind, limits in written.ops.items())
-    return Support(
-        rules=rules,
-        refused_ops=written.refused_ops,
-        dtypes=written.dtypes,
-        max_rank=written.max_rank,
-        max_wide_dims=written.max_wide_dims,
-        custom_ops=written.custom_ops,
-        prefix_only=written.prefix_only,
-        op_lists=tuple(
-            ModelOpList(sha256=sha256, model=o.model, unsupported=o.unsupported, reason=o.reason)
-            for sha256, o in written.op_lists.items()
-        ),
-        source=" ".join(written.source.split()),
-    )
-
-
-def _rule(kind: str, limits: OpLimits | None) -> OpRule:
-    if limits is None:
-        return OpRule(type=kind)
-    options = tuple(
-        OptionLimit(name=name, maximum=o.maximum, allowed=o.allowed)
-        for name, o in limits.options.items()
-    )
-    return OpRule(
-        type=kind,
-        dtypes=limits.dtypes,
-        max_rank=limits.max_rank,
-        max_version=limits.max_version,
-        max_size=limits.max_size,
-        kernel_widths=limits.kernel_widths,
-        options=options,
-    )
 
 
 def costs(written: Mapping[str, CostSchema]) -> tuple[CostCoefficients, ...]:

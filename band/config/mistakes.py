@@ -41,17 +41,18 @@ _OWN_WORDS: Final = frozenset({"scalar", "count"})
 _NOT_A_CHOICE: Final = frozenset({"enum", "literal_error"})
 
 
-def sentence(error: ErrorDetails, model: Any) -> str:
+def sentence(error: ErrorDetails, model: Any, at: Sequence[str | int] = ()) -> str:
     """Return one mistake as a sentence without its place in a file.
 
     Args:
         error: as pydantic gives it.
         model: the type that was validated, to find the keys that would be right.
+        at: where in the file that type stands.
     """
-    kind, location = error["type"], error["loc"]
+    kind, location = error["type"], (*at, *error["loc"])
     if kind in _UNKNOWN_KEY:
         key = str(location[-1])
-        known = keys_at(model, location[:-1])
+        known = keys_at(model, error["loc"][:-1])
         return f"unknown key '{key}'; {suggestion(key, known, noun='keys')}"
     if kind in _MISSING_KEY:
         return _missing(location)

@@ -22,17 +22,17 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-def parse(document: Document, model: type[SchemaT]) -> SchemaT:
-    """Return the instance of ``model`` that a document describes.
+def parse(document: Document, model: type[SchemaT], at: Location = ()) -> SchemaT:
+    """Return the instance of ``model`` that a document, or its part at a location, describes.
 
     Raises:
-        BandError: INVALID_CONFIG ``file:line: sentence`` for the first mistake of the file.
+        BandError: INVALID_CONFIG ``file:line: sentence`` for the first mistake of the part.
     """
     try:
         # JSON mode: strict about scalars, but lists make tuples and words make enums.
-        return model.model_validate_json(json.dumps(document.data))
+        return model.model_validate_json(json.dumps(document.part(at)))
     except ValidationError as error:
-        raise document_error(document, error, model) from error
+        raise document_error(document, error, model, at) from error
 
 
 def document_error(
@@ -49,4 +49,4 @@ def document_error(
     first = mistakes[0][2]
     more = len(mistakes) - 1
     tail = f" ({more} more mistake{'s' if more > 1 else ''} in this file)" if more else ""
-    return document.error((*at, *first["loc"]), sentence(first, model) + tail)
+    return document.error((*at, *first["loc"]), sentence(first, model, at) + tail)

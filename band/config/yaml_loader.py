@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -42,6 +42,17 @@ class Document:
         while location not in self.lines:
             location = location[:-1]
         return self.lines[location]
+
+    def part(self, location: Location) -> Plain:
+        """Return the data at a location that is in the file."""
+        found: Any = self.data
+        for step in location:
+            found = found[step]
+        return cast("Plain", found)
+
+    def place(self, location: Location) -> str:
+        """Return ``file:line`` of a location with the file's bare name, for people."""
+        return f"{self.path.name}:{self.line(location)}"
 
     def error(self, location: Location, sentence: str) -> BandError:
         """Return the error that says ``file:line: sentence``."""

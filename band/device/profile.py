@@ -6,6 +6,8 @@ Dataclasses only. ``band.config`` reads them from YAML; ``support`` and ``cost``
 from dataclasses import dataclass
 from enum import StrEnum
 
+from band.device.support_table import Support
+
 
 class ProcessorKind(StrEnum):
     """The four kinds of processor."""
@@ -31,72 +33,6 @@ class Evidence:
 
     mark: Mark
     source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionLimit:
-    """What a builtin option of an op may be; None = no limit of that sort."""
-
-    name: str
-    maximum: int | None = None
-    allowed: tuple[bool | int | float | str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpRule:
-    """One operator type that a processor takes, with its limits; None = no limit.
-
-    Attributes:
-        dtypes: in place of the processor's own list.
-        max_size: largest height or width of a data tensor.
-        kernel_widths: widths of a convolution's filter that are taken.
-    """
-
-    type: str
-    dtypes: tuple[str, ...] | None = None
-    max_rank: int | None = None
-    max_version: int | None = None
-    max_size: int | None = None
-    kernel_widths: tuple[int, ...] | None = None
-    options: tuple[OptionLimit, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOpList:
-    """Ops of one exact file that a processor refuses, as logged on a real device."""
-
-    sha256: str
-    model: str
-    unsupported: tuple[int, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Support:
-    """What a processor takes.
-
-    Attributes:
-        rules: the op types taken; None means every builtin op.
-        refused_ops: op types not taken although there are no rules.
-        dtypes: types of data tensors taken; None means any. Constants are not asked.
-        max_rank: most dimensions of a data tensor.
-        max_wide_dims: most dimensions larger than 1 of a data tensor.
-        custom_ops: names of custom ops taken.
-        prefix_only: from the first unsupported op on, everything is refused (Edge TPU).
-        op_lists: refusals by op index for exact files; they win over the rules. Several for one
-            file count together.
-        source: where the table comes from.
-    """
-
-    rules: tuple[OpRule, ...] | None = None
-    refused_ops: tuple[str, ...] = ()
-    dtypes: tuple[str, ...] | None = None
-    max_rank: int | None = None
-    max_wide_dims: int | None = None
-    custom_ops: tuple[str, ...] = ()
-    prefix_only: bool = False
-    op_lists: tuple[ModelOpList, ...] = ()
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +123,8 @@ class Device:
         time_scale: wall time per device time; 1 unless every processor is emulated.
         noise_sigma: standard deviation of the natural logarithm of an emulated latency.
         memory_budget_bytes: for loaded slices and boundary buffers together.
+        strict: processors that must take every op between them, or the model is refused; None if
+            ops may fall back, empty if accelerators are wanted and there is none.
         source: the YAML file, or "" when built in code.
         details: evidence for ``noise_sigma``.
     """
@@ -200,6 +138,7 @@ class Device:
     memory_budget_bytes: int = 1 << 30
     time_scale: float = 1.0
     noise_sigma: float = 0.0
+    strict: tuple[int, ...] | None = None
     source: str = ""
     details: tuple[tuple[str, Evidence], ...] = ()
 

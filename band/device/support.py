@@ -1,18 +1,25 @@
 """Which ops of a model a processor does not take, each with its reason.
 
-A log of the exact file on a real device wins over the table of op types. Beyond the table, an op
-is refused whose compute type has no cost coefficient: what cannot be charged cannot be planned.
+Who is asked, the first answer counts: a person's rule; a log of the exact file on a real device;
+the support table of op types and limits; the cost coefficients, since what cannot be charged
+cannot be planned. A reason names the value, the limit, and where the limit was written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from typing import Final
 
+from band.device.breaches import breaches
 from band.device.cost import cost_refusal, op_dtype
-from band.device.profile import OpRule, OptionLimit, Processor
-from band.model.graph import Graph, Op, Tensor
+from band.device.limits import NO_LIMITS, Limits, merged_limits
+from band.device.profile import Processor
+from band.device.support_table import ModelOpList, Support
+from band.model.graph import Graph, Op
 
-_CUSTOM = "CUSTOM:"
-_FILTER_INPUT = 1
-_WIDTH_AXIS = 2
+_CUSTOM: Final = "CUSTOM:"
+_TAKEN: Final = ""
+
+Judge = Callable[[Op], str | None]
+"""Returns why an op is refused, "" if it is taken, None if there is nothing to say."""
 
 
 def refusals(processor: Processor, graph: Graph) -> dict[int, str]:
@@ -24,19 +31,71 @@ def refusals(processor: Processor, graph: Graph) -> dict[int, str]:
     """
     support = processor.support
     logs = [entry for entry in support.op_lists if entry.sha256 == graph.sha256]
-    rules = None if support.rules is None else {rule.type: rule for rule in support.rules}
+    judges = (_exclusions(support, graph), _logs(logs), _table(processor, graph))
     found: dict[int, str] = {}
     for op in graph.ops:
-        if logs:
-            reason = next((log.reason for log in logs if op.index in log.unsupported), None)
-        else:
-            reason = _op_reason(processor, rules, graph, op)
-        reason = reason or cost_refusal(processor, op_dtype(graph, op.index))
-        if reason is not None:
+        answers = (judge(op) for judge in judges)
+        reason = next((answer for answer in answers if answer is not None), _TAKEN)
+        reason = reason or cost_refusal(processor, op_dtype(graph, op.index)) or _TAKEN
+        if reason:
             found[op.index] = reason
-    if support.prefix_only and not logs:
+    if support.prefix_only and all(entry.others is None for entry in logs):
         _cut_after_prefix(graph, found)
     return found
+
+
+def _exclusions(support: Support, graph: Graph) -> Judge:
+    reasons: dict[int, str] = {}
+    for exclusion in support.exclusions:
+        for op in exclusion.selection.ops(graph):
+            reasons.setdefault(op, exclusion.reason)
+    return lambda op: reasons.get(op.index)
+
+
+def _logs(logs: Iterable[ModelOpList]) -> Judge:
+    """Return what the logs of the file say of an op: the last that names it counts."""
+    backwards = tuple(reversed(tuple(logs)))
+
+    def judge(op: Op) -> str | None:
+        for log in backwards:
+            if op.index in log.unsupported or op.type in log.types:
+                return _placed(log.reason, log.at)
+            if op.index in log.taken:
+                return _TAKEN
+        for log in backwards:
+            if log.others is not None:
+                return _TAKEN if log.others else _placed(log.reason, log.at)
+        return None
+
+    return judge
+
+
+def _table(processor: Processor, graph: Graph) -> Judge:
+    support = processor.support
+    rules = {rule.type: rule.limits for rule in support.rules or ()}
+    closed = support.rules is not None if support.others is None else not support.others
+    limits: dict[str, Limits] = {}
+
+    def judge(op: Op) -> str | None:
+        if op.type in support.refused_ops:
+            return _placed(f"{processor.name} takes no {op.type}", support.place(op.type))
+        if op.type.startswith(_CUSTOM):
+            name = op.type.removeprefix(_CUSTOM)
+            if name not in support.custom_ops and op.type not in rules:
+                return f"{processor.name} takes no custom op {name}"
+        elif closed and op.type not in rules:
+            return _placed(f"{processor.name} takes no {op.type}", support.place("ops"))
+        if op.type not in limits:
+            limits[op.type] = merged_limits(support.limits, rules.get(op.type, NO_LIMITS))
+        own = limits[op.type]
+        broken = next(breaches(own, graph, op, processor.name), None)
+        return None if broken is None else _placed(broken.sentence, own.place(broken.key))
+
+    return judge
+
+
+def _placed(sentence: str, at: str) -> str:
+    return f"{sentence} ({at})" if at else sentence
 
 
 def _cut_after_prefix(graph: Graph, found: dict[int, str]) -> None:
@@ -51,74 +110,3 @@ def _cut_after_prefix(graph: Graph, found: dict[int, str]) -> None:
     for op in graph.compute_ops:
         if op > first:
             found.setdefault(op, reason)
-
-
-def _op_reason(
-    processor: Processor, rules: dict[str, OpRule] | None, graph: Graph, op: Op
-) -> str | None:
-    support = processor.support
-    if op.type.startswith(_CUSTOM):
-        name = op.type.removeprefix(_CUSTOM)
-        if name not in support.custom_ops:
-            return f"{processor.name} takes no custom op {name}"
-        rule = OpRule(type=op.type)
-    elif op.type in support.refused_ops or (rules is not None and op.type not in rules):
-        return f"{processor.name} takes no {op.type}"
-    else:
-        rule = OpRule(type=op.type) if rules is None else rules[op.type]
-    if rule.max_version is not None and op.version > rule.max_version:
-        return f"{op.type} version {op.version} above the limit {rule.max_version}"
-    return next(_limits(processor, rule, graph, op), None)
-
-
-def _limits(processor: Processor, rule: OpRule, graph: Graph, op: Op) -> Iterator[str]:
-    """Yield every limit that an op of a type that is taken breaks."""
-    support = processor.support
-    tensors = [graph.tensors[t] for t in (*graph.dynamic_inputs(op.index), *op.outputs)]
-    dtypes = support.dtypes if rule.dtypes is None else rule.dtypes
-    for tensor in tensors:
-        if dtypes is not None and tensor.dtype not in dtypes:
-            yield f"{tensor.dtype} tensor: {processor.name} takes {', '.join(dtypes)} only"
-    max_rank = support.max_rank if rule.max_rank is None else rule.max_rank
-    for tensor in tensors:
-        yield from _shape_limits(tensor, max_rank, support.max_wide_dims, rule.max_size)
-    if rule.kernel_widths is not None:
-        yield from _kernel_limit(rule.kernel_widths, graph, op)
-    for limit in rule.options:
-        yield from _option_limit(limit, op)
-
-
-def _shape_limits(
-    tensor: Tensor, max_rank: int | None, max_wide_dims: int | None, max_size: int | None
-) -> Iterator[str]:
-    shape = tensor.shape
-    if shape is None:
-        if (max_rank, max_wide_dims, max_size) != (None, None, None):
-            yield f"the shape of tensor {tensor.index} is not known before it runs"
-        return
-    if max_rank is not None and len(shape) > max_rank:
-        yield f"rank {len(shape)} above the limit {max_rank}"
-    wide = sum(1 for dim in shape if dim > 1)
-    if max_wide_dims is not None and wide > max_wide_dims:
-        yield f"{wide} dimensions larger than 1, above the limit {max_wide_dims}"
-    size = max(shape[1:3], default=0)
-    if max_size is not None and size > max_size:
-        yield f"height or width {size} above the limit {max_size}"
-
-
-def _kernel_limit(widths: tuple[int, ...], graph: Graph, op: Op) -> Iterator[str]:
-    filters = op.inputs[_FILTER_INPUT] if len(op.inputs) > _FILTER_INPUT else -1
-    shape = graph.tensors[filters].shape if filters >= 0 else None
-    width = shape[_WIDTH_AXIS] if shape is not None and len(shape) > _WIDTH_AXIS else None
-    if width not in widths:
-        yield f"filter width {width or 'unknown'}: only {', '.join(map(str, widths))} is taken"
-
-
-def _option_limit(limit: OptionLimit, op: Op) -> Iterator[str]:
-    value = op.option(limit.name)
-    if value is None:
-        return
-    if limit.maximum is not None and isinstance(value, int) and value > limit.maximum:
-        yield f"{limit.name} {value} above the limit {limit.maximum}"
-    if limit.allowed is not None and value not in limit.allowed:
-        yield f"{limit.name} {value}: only {', '.join(map(str, limit.allowed))} is taken"

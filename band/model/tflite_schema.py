@@ -61,6 +61,13 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+@cache
+def option_names() -> frozenset[str]:
+    """Return the names, in snake_case, of the options of all builtin operators."""
+    tables = (t for name, t in vars(schema()).items() if name.endswith("OptionsT"))
+    return frozenset(snake_case(field) for table in tables for field in vars(table()))
+
+
 def text(value: bytes | str | None) -> str:
     """Return a string of the file; undecodable bytes are replaced."""
     if value is None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from band.device.profile import Device, ModelOpList, Processor
+from band.device.profile import Device, Processor
 from band.device.support import refusals
+from band.device.support_table import ModelOpList
 from band.model.graph import Graph
 
 Refused = Mapping[int, Mapping[int, str]]
@@ -14,7 +15,8 @@ Refused = Mapping[int, Mapping[int, str]]
 def with_refused(device: Device, graph: Graph, refused: Refused) -> Device:
     """Return the device where processors also refuse these ops of one model.
 
-    What they refuse of it anyway stays, reasons included; other models are not affected.
+    They are one more log of the exact file, which leaves the ops that it does not name to rules
+    and tables. What was refused anyway keeps its reason; other models are not affected.
     """
     processors = tuple(
         _with_refused(p, graph, refused[p.index]) if refused.get(p.index) else p
@@ -25,13 +27,19 @@ def with_refused(device: Device, graph: Graph, refused: Refused) -> Device:
 
 def _with_refused(processor: Processor, graph: Graph, refused: Mapping[int, str]) -> Processor:
     by_reason: dict[str, list[int]] = {}
-    for op, reason in {**refused, **refusals(processor, graph)}.items():
-        by_reason.setdefault(reason, []).append(op)
+    before = refusals(processor, graph)
+    for op, reason in refused.items():
+        if op not in before:
+            by_reason.setdefault(reason, []).append(op)
     lists = tuple(
         ModelOpList(
-            sha256=graph.sha256, model=graph.name, unsupported=tuple(sorted(ops)), reason=reason
+            sha256=graph.sha256,
+            model=graph.name,
+            unsupported=tuple(sorted(ops)),
+            others=None,
+            reason=reason,
         )
         for reason, ops in by_reason.items()
     )
-    others = tuple(k for k in processor.support.op_lists if k.sha256 != graph.sha256)
-    return replace(processor, support=replace(processor.support, op_lists=(*others, *lists)))
+    support = processor.support
+    return replace(processor, support=replace(support, op_lists=(*support.op_lists, *lists)))

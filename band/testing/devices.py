@@ -12,8 +12,8 @@ from band.device.profile import (
     Mark,
     Processor,
     ProcessorKind,
-    Support,
 )
+from band.device.support_table import Support
 
 GUESS: Final = Evidence(mark=Mark.HYPOTHESIS, source="made for a test")
 FALLBACK: Final = ("MEAN", "FULLY_CONNECTED", "SOFTMAX")

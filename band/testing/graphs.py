@@ -13,11 +13,10 @@ from band.device.profile import (
     Evidence,
     Link,
     Mark,
-    ModelOpList,
     Processor,
     ProcessorKind,
-    Support,
 )
+from band.device.support_table import ModelOpList, Support
 from band.model.graph import Graph, Op, Tensor
 
 GUESS = Evidence(mark=Mark.HYPOTHESIS, source="made up for a test")

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Mapping, Sequence
 
-from band.device.profile import Device, Processor, ProcessorKind, Support
+from band.device.profile import Device, Processor, ProcessorKind
+from band.device.support_table import Support
 from band.plan.table import PlanTable, Span, zero_transfers
 
 PROCESSORS = ("cpu", "gpu", "dsp", "npu")

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from band.config.device import core_count, load_device
-from band.device.profile import Mark, ModelOpList, OpRule, OptionLimit
+from band.device.limits import Limits, OpRule, ValueLimit
+from band.device.profile import Mark
+from band.device.support_table import ModelOpList
 from band.errors import BandError, ErrorCode
 
 NUMBER = "{value: 10, mark: derived, source: a test}"
@@ -145,19 +147,24 @@ def test_everything_written_arrives(tmp_path: Path) -> None:
         OpRule(type="ADD"),
         OpRule(
             type="CONV_2D",
-            dtypes=("uint8",),
-            max_rank=5,
-            max_version=2,
-            max_size=65,
-            kernel_widths=(3,),
-            options=(OptionLimit(name="stride_w", maximum=3, allowed=(1, 2)),),
+            limits=Limits(
+                dtypes=("uint8",),
+                max_rank=5,
+                max_version=2,
+                sizes=(
+                    ValueLimit(name="height", maximum=65),
+                    ValueLimit(name="width", maximum=65),
+                    ValueLimit(name="filter_width", allowed=(3,)),
+                ),
+                options=(ValueLimit(name="stride_w", maximum=3, allowed=(1, 2)),),
+            ),
         ),
     )
     assert processor.support.op_lists == (
         ModelOpList(sha256=sha, model="m.tflite", unsupported=(3, 4), reason="r"),
     )
-    assert (processor.support.dtypes, processor.support.custom_ops) == (("int8",), ("Mine",))
-    assert (processor.support.max_rank, processor.support.max_wide_dims) == (4, 3)
+    assert processor.support.limits == Limits(dtypes=("int8",), max_rank=4, max_wide_dims=3)
+    assert processor.support.custom_ops == ("Mine",)
     assert processor.support.prefix_only
     assert [(row.sha256, row.latency_us) for row in processor.published] == [(sha, 7)]
 

@@ -19,8 +19,8 @@ from band.device.profile import (
     Processor,
     ProcessorKind,
     PublishedLatency,
-    Support,
 )
+from band.device.support_table import Support
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph, Op, Tensor
 

@@ -9,8 +9,8 @@ from band.device.profile import (
     Mark,
     Processor,
     ProcessorKind,
-    Support,
 )
+from band.device.support_table import Support
 
 GUESS = Evidence(mark=Mark.HYPOTHESIS, source="made up for a test")
 

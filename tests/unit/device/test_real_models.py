@@ -46,7 +46,7 @@ def test_the_gpu_lacks_one_op_of_the_hand_model() -> None:
     assert compute == {"MEAN": 1}
     assert weight == {"DEQUANTIZE": 102}
     reasons = refusals(processor("pixel4", "gpu"), graph("hand_landmark_full"))
-    assert "gpu takes no MEAN" in reasons.values()
+    assert any(r.startswith("gpu takes no MEAN (") for r in reasons.values())
 
 
 def test_the_gpu_lacks_the_depth_to_space_ops_of_the_pose_detector() -> None:
@@ -66,7 +66,8 @@ def test_the_gpu_takes_no_quantised_model() -> None:
     net = graph("mobilenet_v2_uint8")
     refused = refusals(processor("pixel4", "gpu"), net)
     assert sorted(refused) == list(range(len(net.ops)))
-    assert set(refused.values()) == {"uint8 tensor: gpu takes float32, float16 only"}
+    (reason,) = set(refused.values())
+    assert reason.startswith("uint8 tensor: gpu takes float32, float16 only (")
 
 
 def test_the_dsp_takes_8_bit_models_and_no_float_one() -> None:

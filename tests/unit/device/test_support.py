@@ -1,22 +1,14 @@
 """Which ops a processor refuses, and the sentence that says why."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from band.device.profile import (
-    CostCoefficients,
-    Evidence,
-    Mark,
-    ModelOpList,
-    OpRule,
-    OptionLimit,
-    Processor,
-    ProcessorKind,
-    Support,
-)
+from band.device.limits import Limits, OpRule, ValueLimit
+from band.device.profile import CostCoefficients, Evidence, Mark, Processor, ProcessorKind
 from band.device.support import refusals
+from band.device.support_table import ModelOpList, Support
 from band.model.graph import Graph, Op, OptionValue, Tensor
 
 GUESS = Evidence(mark=Mark.HYPOTHESIS, source="made up for a test")
@@ -82,6 +74,10 @@ def processor(support: Support, *dtypes: str) -> Processor:
     )
 
 
+def rule(type_: str, **limits: Any) -> OpRule:
+    return OpRule(type=type_, limits=Limits(**limits))
+
+
 def rules(*types: OpRule | str) -> tuple[OpRule, ...]:
     return tuple(OpRule(type=t) if isinstance(t, str) else t for t in types)
 
@@ -108,7 +104,7 @@ def test_a_custom_op_is_taken_only_if_it_is_listed() -> None:
 
 
 def test_a_listed_custom_op_is_taken_beside_a_table_of_builtin_ops() -> None:
-    support = Support(rules=rules("ADD"), custom_ops=("Mine",), dtypes=("int8",))
+    support = Support(rules=rules("ADD"), custom_ops=("Mine",), limits=Limits(dtypes=("int8",)))
     found = refusals(processor(support), chain(Step("CUSTOM:Mine")))
     assert found == {0: "float32 tensor: gpu takes int8 only"}
 
@@ -117,56 +113,80 @@ def test_a_listed_custom_op_is_taken_beside_a_table_of_builtin_ops() -> None:
     ("support", "step", "reason"),
     [
         (
-            Support(rules=rules(OpRule(type="ADD", max_version=2))),
+            Support(rules=rules(rule("ADD", max_version=2))),
             Step("ADD", version=3),
             "ADD version 3 above the limit 2",
         ),
         (
-            Support(dtypes=("float32", "float16")),
+            Support(limits=Limits(dtypes=("float32", "float16"))),
             Step("ADD", dtype="int8"),
             "int8 tensor: gpu takes float32, float16 only",
         ),
         (
-            Support(rules=rules(OpRule(type="ADD", dtypes=("bool",))), dtypes=("float32",)),
+            Support(rules=rules(rule("ADD", dtypes=("bool",))), limits=Limits(dtypes=("float32",))),
             Step("ADD"),
             "float32 tensor: gpu takes bool only",
         ),
-        (Support(max_rank=4), Step("ADD", shape=(1, 1, 2, 3, 4)), "rank 5 above the limit 4"),
         (
-            Support(rules=rules(OpRule(type="ADD", max_rank=3)), max_rank=5),
+            Support(limits=Limits(max_rank=4)),
+            Step("ADD", shape=(1, 1, 2, 3, 4)),
+            "rank 5 above the limit 4",
+        ),
+        (
+            Support(rules=rules(rule("ADD", max_rank=3)), limits=Limits(max_rank=5)),
             Step("ADD"),
             "rank 4 above the limit 3",
         ),
         (
-            Support(max_rank=4),
+            Support(limits=Limits(max_rank=4)),
             Step("ADD", shape=None),
             "the shape of tensor 1 is not known before it runs",
         ),
         (
-            Support(max_wide_dims=3),
+            Support(limits=Limits(max_wide_dims=3)),
             Step("ADD", shape=(2, 8, 8, 4)),
             "4 dimensions larger than 1, above the limit 3",
         ),
         (
-            Support(rules=rules(OpRule(type="RESIZE_BILINEAR", max_size=65))),
+            Support(
+                rules=rules(
+                    rule(
+                        "RESIZE_BILINEAR",
+                        sizes=(
+                            ValueLimit(name="height", maximum=65),
+                            ValueLimit(name="width", maximum=65),
+                        ),
+                    )
+                )
+            ),
             Step("RESIZE_BILINEAR", shape=(1, 16, 66, 4)),
-            "height or width 66 above the limit 65",
-        ),
-        (
-            Support(rules=rules(OpRule(type="DEPTHWISE_CONV_2D", kernel_widths=(3,)))),
-            Step("DEPTHWISE_CONV_2D", filter_shape=(1, 3, 5, 4)),
-            "filter width 5: only 3 is taken",
-        ),
-        (
-            Support(rules=rules(OpRule(type="DEPTHWISE_CONV_2D", kernel_widths=(3,)))),
-            Step("DEPTHWISE_CONV_2D"),
-            "filter width unknown: only 3 is taken",
+            "width 66 above the limit 65",
         ),
         (
             Support(
                 rules=rules(
-                    OpRule(type="CONV_2D", options=(OptionLimit(name="stride_w", maximum=3),))
+                    rule(
+                        "DEPTHWISE_CONV_2D", sizes=(ValueLimit(name="filter_width", allowed=(3,)),)
+                    )
                 )
+            ),
+            Step("DEPTHWISE_CONV_2D", filter_shape=(1, 3, 5, 4)),
+            "filter width 5: only 3 is taken",
+        ),
+        (
+            Support(
+                rules=rules(
+                    rule(
+                        "DEPTHWISE_CONV_2D", sizes=(ValueLimit(name="filter_width", allowed=(3,)),)
+                    )
+                )
+            ),
+            Step("DEPTHWISE_CONV_2D"),
+            "filter width unknown, and filter width is limited",
+        ),
+        (
+            Support(
+                rules=rules(rule("CONV_2D", options=(ValueLimit(name="stride_w", maximum=3),)))
             ),
             Step("CONV_2D", options={"stride_w": 4}),
             "stride_w 4 above the limit 3",
@@ -174,9 +194,9 @@ def test_a_listed_custom_op_is_taken_beside_a_table_of_builtin_ops() -> None:
         (
             Support(
                 rules=rules(
-                    OpRule(
-                        type="MAX_POOL_2D",
-                        options=(OptionLimit(name="activation", allowed=("NONE", "RELU")),),
+                    rule(
+                        "MAX_POOL_2D",
+                        options=(ValueLimit(name="activation", allowed=("NONE", "RELU")),),
                     )
                 )
             ),
@@ -192,32 +212,44 @@ def test_a_broken_limit_is_named(support: Support, step: Step, reason: str) -> N
 @pytest.mark.parametrize(
     ("support", "step"),
     [
-        (Support(rules=rules(OpRule(type="ADD", max_version=2))), Step("ADD", version=2)),
-        (Support(dtypes=("float32",)), Step("CONV_2D", filter_shape=(4, 3, 3, 4))),
-        (Support(max_rank=4), Step("ADD")),
-        (Support(max_wide_dims=3), Step("ADD", shape=(1, 8, 8, 4))),
+        (Support(rules=rules(rule("ADD", max_version=2))), Step("ADD", version=2)),
+        (Support(limits=Limits(dtypes=("float32",))), Step("CONV_2D", filter_shape=(4, 3, 3, 4))),
+        (Support(limits=Limits(max_rank=4)), Step("ADD")),
+        (Support(limits=Limits(max_wide_dims=3)), Step("ADD", shape=(1, 8, 8, 4))),
         (
-            Support(rules=rules(OpRule(type="RESIZE_BILINEAR", max_size=65))),
+            Support(
+                rules=rules(
+                    rule(
+                        "RESIZE_BILINEAR",
+                        sizes=(
+                            ValueLimit(name="height", maximum=65),
+                            ValueLimit(name="width", maximum=65),
+                        ),
+                    )
+                )
+            ),
             Step("RESIZE_BILINEAR", shape=(1, 65, 65, 1000)),
         ),
         (
-            Support(rules=rules(OpRule(type="DEPTHWISE_CONV_2D", kernel_widths=(3,)))),
+            Support(
+                rules=rules(
+                    rule(
+                        "DEPTHWISE_CONV_2D", sizes=(ValueLimit(name="filter_width", allowed=(3,)),)
+                    )
+                )
+            ),
             Step("DEPTHWISE_CONV_2D", filter_shape=(1, 5, 3, 4)),
         ),
         (
             Support(
                 rules=rules(
-                    OpRule(
-                        type="CONV_2D", options=(OptionLimit(name="s", maximum=3, allowed=(1, 3)),)
-                    )
+                    rule("CONV_2D", options=(ValueLimit(name="s", maximum=3, allowed=(1, 3)),))
                 )
             ),
             Step("CONV_2D", options={"s": 3}),
         ),
         (
-            Support(
-                rules=rules(OpRule(type="ADD", options=(OptionLimit(name="absent", maximum=1),)))
-            ),
+            Support(rules=rules(rule("ADD", options=(ValueLimit(name="absent", maximum=1),)))),
             Step("ADD"),
         ),
     ],

@@ -2,7 +2,8 @@
 
 import pytest
 
-from band.device.profile import Device, Processor, ProcessorKind, Support
+from band.device.profile import Device, Processor, ProcessorKind
+from band.device.support_table import Support
 from band.plan.table import PlanTable, Span, zero_transfers
 from band.scheduler.events import ModelAdded
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel

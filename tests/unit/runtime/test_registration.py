@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from band.analysis.partition import Mode
-from band.device.profile import ModelOpList
 from band.device.support import refusals
+from band.device.support_table import ModelOpList
 from band.errors import BandError, ErrorCode
 from band.model.graph import missing_shapes
 from band.model.model import Model

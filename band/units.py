@@ -43,3 +43,11 @@ def format_bytes(count: int | None) -> str:
 def count_text(count: int, noun: str) -> str:
     """Return a count for people: ``1 op``, ``3 ops``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def format_count(count: int) -> str:
+    """Return a large count for people: ``950``, ``331 million``, ``1.85 billion``."""
+    for size, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:.3g} {name}"
+    return str(count)

@@ -9,9 +9,7 @@ from band.analysis.partition import Mode, Preparation
 from band.cli.console import emit_json, err
 
 if TYPE_CHECKING:
-    from band.cli.analysis_view import Analysis
-    from band.device.profile import Device
-    from band.model.model import Model
+    from band.cli.analysis import Analysis
 
 
 def register(app: typer.Typer) -> None:
@@ -37,80 +35,76 @@ def register(app: typer.Typer) -> None:
         profile: Annotated[
             Path | None, typer.Option(metavar="P.json", help="Costs measured by band profile.")
         ] = None,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", "-v", help="Every unit, cut and refused op.")
+        ] = False,
+        svg: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Draw the partition as SVG.")
+        ] = None,
+        model_explorer: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE.json", help="Write node data for Google's Model Explorer."),
+        ] = None,
         json: Annotated[
             str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
         ] = None,
     ) -> None:
-        """Cut a model for a device: units, who runs them, refused ops with reasons, the plan."""
+        """Cut a model for a device: who runs what at what cost, the alternatives, every refusal."""
         from band.cli import analysis_view
+        from band.cli.analysis import Options, analysis
+        from band.cli.analysis_document import document
         from band.config.device import load_device
         from band.model.source import open_model
+        from band.report.picture import picture
 
-        target = load_device(device)
-        found = _analysis(
-            _with_shapes(open_model(model), target),
-            target,
-            mode,
-            preparation,
-            min_subgraph_size,
-            profile,
-        )
-        if found.no_plan:
-            err.print(f"no plan: {found.no_plan}", markup=False)
+        options = Options(mode, preparation, min_subgraph_size, profile)
+        found = analysis(open_model(model), load_device(device), options)
+        drawn = picture(found.graph, found.device, found.partition, found.explanation)
         if json is not None:
-            emit_json(analysis_view.document(found), json)
+            emit_json(document(found), json)
         else:
-            analysis_view.show(found)
+            analysis_view.show(found, drawn, everything=verbose)
+        if svg is not None:
+            from band.report.partition_svg import partition_svg
+
+            note = f"No plan: {found.refusal.message}." if found.refusal else ""
+            _write(svg, partition_svg(drawn, note=note))
+        if model_explorer is not None:
+            _write_node_data(found, model_explorer)
+        if found.refusal is not None:
+            if not found.partition.units:
+                raise found.refusal
+            err.print(f"no plan: {found.refusal.message}", markup=False)
 
 
-def _with_shapes(model: "Model", device: "Device") -> "Model":
-    """Return the model with all shapes; without a runtime that tells them, say what is missing."""
-    from band.errors import BandError
-    from band.model.graph import missing_shapes
-    from band.model.model import with_shapes
-    from band.runtime.shapes import ask_shapes
+def _write_node_data(found: "Analysis", path: Path) -> None:
+    """Write the first data set to ``path`` and the others beside it."""
+    import json
 
-    missing = missing_shapes(model.graph)
-    if not missing:
-        return model
-    try:
-        known = ask_shapes(model, device)
-    except BandError as error:
-        err.print(
-            f"{len(missing)} tensors have no static shape and count as 0 bytes: {error.message}",
-            markup=False,
-        )
-        return model
-    return with_shapes(model, {t: known[t] for t in missing if t in known})
+    from band.model.tflite_names import main_graph_name
+    from band.report.model_explorer import data_sets
 
-
-def _analysis(
-    model: "Model",
-    device: "Device",
-    mode: Mode,
-    preparation: Preparation,
-    minimum_size: int | None,
-    profile: Path | None,
-) -> "Analysis":
-    from band.analysis.analyze import analyze
-    from band.cli.analysis_view import Analysis
-    from band.errors import BandError, ErrorCode
-    from band.plan.build import build_table
-    from band.plan.kernel import Kernel
-    from band.runtime.profiling import read_profile
-
-    graph = model.graph
-    partition = analyze(
-        graph, device, mode=mode, preparation=preparation, minimum_subgraph_size=minimum_size
+    name = main_graph_name(found.model)
+    written = []
+    for number, data in enumerate(
+        data_sets(found.device, found.partition, found.explanation, name)
+    ):
+        target = path.with_name(f"{path.stem}-{data.slug}{path.suffix}") if number else path
+        _write(target, json.dumps(data.content, indent=1) + "\n")
+        written.append(str(target))
+    model = found.model.path or "MODEL"
+    err.print(
+        f"wrote {', '.join(written)}; look at them with: model-explorer {model} "
+        f"--node_data_paths={','.join(written)}",
+        markup=False,
     )
+
+
+def _write(path: Path, text: str) -> None:
+    from band.errors import BandError, ErrorCode
+
     try:
-        table = build_table(graph, device, partition, name=graph.name)
-    except BandError as error:
-        if error.code is not ErrorCode.UNSUPPORTED_MODEL:
-            raise
-        return Analysis(graph, device, partition, None, None, error.message)
-    if profile is not None:
-        costs = read_profile(profile).costs(graph, device, partition, table)
-        table = table.with_costs(costs, table.version + 1)
-    plan = Kernel(table).plan(0, (0,) * len(device.processors))
-    return Analysis(graph, device, partition, table, plan, "")
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}; choose another place"
+        raise BandError(ErrorCode.INVALID_CONFIG, message, path=str(path)) from error

@@ -8,8 +8,8 @@ import pytest
 import typer
 
 from band.cli import analyze
-from band.cli.analysis_view import ranges_text
 from band.errors import BandError, ErrorCode
+from band.report.ranges import ranges_text
 from band.runtime.profiling import Measured, Profile
 from band.testing import models
 from band.testing.data import NO_DATA, data_dir

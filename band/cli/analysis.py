@@ -1,0 +1,130 @@
+"""What ``band analyze`` does before it shows anything: shapes, analysis, costs, explanation."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from band.analysis import why_not
+from band.analysis.analyze import DEFAULT_MINIMUM_SIZE, analyze
+from band.analysis.partition import Mode, Partition, Preparation
+from band.cli.console import err
+from band.device.profile import Device
+from band.device.support import refusals
+from band.errors import BandError, ErrorCode
+from band.model.graph import Graph, missing_shapes
+from band.model.model import Model, with_shapes
+from band.plan.build import build_table
+from band.plan.explain import Explanation, explain
+from band.plan.table import PlanTable
+from band.runtime.profiling import read_profile
+from band.runtime.shapes import ask_shapes
+
+_REFUSED = (ErrorCode.UNSUPPORTED_MODEL, ErrorCode.FALLBACK_REFUSED)
+
+
+class Options(NamedTuple):
+    """How a model is to be cut."""
+
+    mode: Mode
+    preparation: Preparation
+    minimum_size: int | None
+    profile: Path | None
+
+
+class Analysis(NamedTuple):
+    """A partition with its explanation.
+
+    Attributes:
+        partition: without units if the device cannot run the model.
+        table: None if there is no plan.
+        measured: spans of the table whose cost was measured.
+        refusal: why there is no plan, else None.
+    """
+
+    model: Model
+    device: Device
+    partition: Partition
+    table: PlanTable | None
+    measured: Collection[tuple[int, int, int]]
+    explanation: Explanation
+    refusal: BandError | None
+
+    @property
+    def graph(self) -> Graph:
+        """Return the main subgraph of the model."""
+        return self.model.graph
+
+    @property
+    def word(self) -> str:
+        """Return the word that every figure of time must carry, or ""."""
+        return "emulated" if self.device.emulated else ""
+
+
+def analysis(model: Model, device: Device, options: Options) -> Analysis:
+    """Return the analysis of a model on a device, also of one that the device cannot run.
+
+    Raises:
+        BandError: for a model or option that makes no sense, and what ``read_profile`` and
+            ``Profile.costs`` raise. A refusal of the model is in the answer instead.
+    """
+    model = _with_shapes(model, device)
+    table, refusal = None, None
+    try:
+        partition = analyze(
+            model.graph,
+            device,
+            mode=options.mode,
+            preparation=options.preparation,
+            minimum_subgraph_size=options.minimum_size,
+        )
+    except BandError as error:
+        if error.code not in _REFUSED:
+            raise
+        partition, refusal = _without_units(model.graph, device, options), error
+    if refusal is None:
+        try:
+            table = build_table(model.graph, device, partition, name=model.graph.name)
+        except BandError as error:
+            if error.code not in _REFUSED:
+                raise
+            refusal = error
+    measured: Collection[tuple[int, int, int]] = ()
+    if options.profile is not None and table is not None:
+        costs = read_profile(options.profile).costs(model.graph, device, partition, table)
+        table, measured = table.with_costs(costs, table.version + 1), frozenset(costs)
+    explanation = explain(model.graph, device, partition, table, measured=measured)
+    return Analysis(model, device, partition, table, measured, explanation, refusal)
+
+
+def _without_units(graph: Graph, device: Device, options: Options) -> Partition:
+    """Return a partition that says who refuses what, for a model that cannot be cut."""
+    size = options.minimum_size or DEFAULT_MINIMUM_SIZE[options.mode]
+    refused = {p.index: refusals(p, graph) for p in device.processors if p.available}
+    return Partition(
+        model=graph.name,
+        mode=options.mode,
+        preparation=options.preparation,
+        minimum_subgraph_size=size,
+        units=(),
+        subgraphs=(),
+        definitions=0,
+        unsupported=why_not.unsupported(graph, device, options.mode, refused, {}, size),
+        boundary_tensors=(),
+        boundary_bytes=(),
+    )
+
+
+def _with_shapes(model: Model, device: Device) -> Model:
+    """Return the model with all shapes; without a runtime that tells them, say what is missing."""
+    missing = missing_shapes(model.graph)
+    if not missing:
+        return model
+    try:
+        known = ask_shapes(model, device)
+    except BandError as error:
+        err.print(
+            f"{len(missing)} tensors have no static shape and count as 0 bytes: {error.message}",
+            markup=False,
+        )
+        return model
+    return with_shapes(model, {t: known[t] for t in missing if t in known})

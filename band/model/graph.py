@@ -3,7 +3,7 @@
 Everything here is immutable and independent of the file format; ``tflite_reader`` makes it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -211,8 +211,17 @@ def fill_shapes(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:
     The shape-filled whole model is the reference that slices are compared with: the runtime may
     take more of a shaped graph into XNNPACK than of the same graph without shapes.
     """
+    return _reshaped(graph, {t: tuple(shape) for t, shape in shapes.items()})
+
+
+def forget_shapes(graph: Graph, tensors: Collection[int]) -> Graph:
+    """Return the graph in which the shapes of some computed tensors are not known."""
+    return _reshaped(graph, dict.fromkeys(tensors)) if tensors else graph
+
+
+def _reshaped(graph: Graph, shapes: Mapping[int, tuple[int, ...] | None]) -> Graph:
     tensors = tuple(
-        replace(t, shape=tuple(shapes[t.index])) if t.index in shapes and not t.constant else t
+        replace(t, shape=shapes[t.index]) if t.index in shapes and not t.constant else t
         for t in graph.tensors
     )
     # A tensor whose shape was not known holds its readers and its maker together.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from band.model.content import Content
 from band.model.graph import Graph, fill_shapes
 
 
@@ -13,14 +14,14 @@ class Model:
 
     Attributes:
         graph: the main subgraph.
-        content: bytes of the file as read.
+        content: what the file holds: bytes, or a view of a large file that is mapped.
         path: where it was read from, None for a model built or given as bytes.
         tree: the parsed file. Opaque outside the ``tflite_*`` modules, shared by all that is
             written from this model, never changed.
     """
 
     graph: Graph
-    content: bytes = field(repr=False)
+    content: Content = field(repr=False)
     path: Path | None
     tree: object = field(repr=False)
 
@@ -28,6 +29,14 @@ class Model:
     def name(self) -> str:
         """Return the model's name."""
         return self.graph.name
+
+    @property
+    def source(self) -> bytes | Path:
+        """Return what an interpreter opens: the bytes, or the path of a file that is mapped."""
+        if isinstance(self.content, bytes):
+            return self.content
+        assert self.path is not None  # only files are mapped
+        return self.path
 
 
 def with_shapes(model: Model, shapes: Mapping[int, tuple[int, ...]]) -> Model:

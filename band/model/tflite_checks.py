@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from band.errors import BandError, ErrorCode
+from band.model.content import Content
 from band.model.graph import Op, Tensor
 from band.model.tflite_schema import IDENTIFIER, VERSION, subgraph_references
 
@@ -38,7 +39,7 @@ def sequence(value: Any) -> Any:
     return [] if value is None else value
 
 
-def check_header(content: bytes, where: str) -> None:
+def check_header(content: Content, where: str) -> None:
     """Refuse bytes that do not even claim to be a .tflite file."""
     if not content:
         raise invalid(where, "is empty; get the file again")

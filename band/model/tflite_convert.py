@@ -16,7 +16,7 @@ from band.model.tflite_schema import (
 )
 
 # Tensors of these types are handles: a scalar even where the file gives no shape.
-_HANDLE_DTYPES = frozenset({"resource", "variant"})
+HANDLE_DTYPES = frozenset({"resource", "variant"})
 
 
 class OpType(NamedTuple):
@@ -68,11 +68,12 @@ def convert_tensor(index: int, tensor: Any, buffer: Any, *, computed: bool, wher
     dims = () if tensor.shape is None else tuple(int(d) for d in tensor.shape)
     # A tensor without elements has no data and yet a value.
     constant = not variable and not computed and (data_bytes > 0 or 0 in dims)
-    known = bool(dims) or constant or bool(tensor.hasRank) or dtype in _HANDLE_DTYPES
+    unknown = any(d < 0 for d in dims)
+    known = bool(dims) or constant or bool(tensor.hasRank) or dtype in HANDLE_DTYPES
     converted = Tensor(
         index=index,
         name=text(tensor.name),
-        shape=dims if known else None,
+        shape=dims if known and not unknown else None,
         dtype=dtype,
         constant=constant,
         variable=variable,

@@ -1,6 +1,7 @@
 """Reads a .tflite file into a :class:`~band.model.model.Model`, checking every index on the way."""
 
 import hashlib
+from collections.abc import Sequence, Set
 from pathlib import Path
 from struct import error as StructError  # noqa: N812 - an exception class with a lower-case name
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from band.errors import BandError, ErrorCode
-from band.model.graph import Graph
+from band.model.content import Content, open_content
+from band.model.graph import Graph, Tensor, forget_shapes
 from band.model.model import Model
+from band.model.shape_claims import doubtful_shapes
 from band.model.tflite_checks import check_header, check_indices, check_order, invalid, sequence
-from band.model.tflite_convert import convert_op, convert_tensor, op_types
+from band.model.tflite_convert import HANDLE_DTYPES, convert_op, convert_tensor, op_types
 from band.model.tflite_resources import op_resources
-from band.model.tflite_schema import schema, text
+from band.model.tflite_schema import schema
 
 # What the generated FlatBuffers code raises on bytes that are not what they claim to be.
 _DAMAGE = (
@@ -30,14 +33,17 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> Model:
         name: the model's name; the file's stem if None ("model" for bytes).
 
     Returns:
-        The model. The constants stay views of the bytes; nothing large is copied.
+        The model. The constants stay views of the bytes; nothing large is copied. A large file is
+        mapped into memory, not read; it must stay as it is while the model is in use. Shapes that
+        the file leaves open, or claims without being able to know them, are None.
 
     Raises:
         BandError: NOT_FOUND if there is no such file; INVALID_MODEL if it is no readable .tflite
-            file; UNSUPPORTED_FEATURE if its weights are in another file.
+            file; UNSUPPORTED_FEATURE if its weights are in another file, or an input or output is
+            a handle that only has a meaning inside an interpreter.
     """
     path = None if isinstance(source, bytes) else Path(source)
-    content = source if isinstance(source, bytes) else _read_bytes(Path(source))
+    content = source if isinstance(source, bytes) else open_content(Path(source))
     label = name if name is not None else (path.stem if path is not None else "model")
     where = str(path) if path is not None else f"model {label!r}"
     check_header(content, where)
@@ -51,21 +57,7 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> Model:
     return Model(graph=graph, content=content, path=path, tree=tree)
 
 
-def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise invalid(str(path), "is a folder; name a .tflite file in it")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        msg = f"no file {path}; check the path, or see `band models list` for known names"
-        raise BandError(ErrorCode.NOT_FOUND, msg, model=str(path)) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        msg = f"cannot read {path}: {reason}; check the path and its permissions"
-        raise BandError(ErrorCode.NOT_FOUND, msg, model=str(path)) from error
-
-
-def _inline_external_data(tree: Any, content: bytes, where: str) -> None:
+def _inline_external_data(tree: Any, content: Content, where: str) -> None:
     """Make data that lies behind the flatbuffer (files above 2 GB) views like all other data."""
     whole = np.frombuffer(content, dtype=np.uint8)
 
@@ -110,11 +102,8 @@ def _graph(tree: Any, name: str, sha256: str, where: str) -> Graph:
         for i, op in enumerate(operators)
     )
     check_order(tensors, ops, graph_inputs, where)
-    for t in outputs:
-        if t not in produced:
-            what = text(main.tensors[t].name) or t
-            raise invalid(where, f"has an output {what!r} that no op computes")
-    return Graph.build(
+    _check_ends(tensors, given, graph_inputs, outputs, where)
+    graph = Graph.build(
         name=name,
         sha256=sha256,
         tensors=tensors,
@@ -123,3 +112,36 @@ def _graph(tree: Any, name: str, sha256: str, where: str) -> Graph:
         outputs=outputs,
         subgraph_count=len(tree.subgraphs),
     )
+    return forget_shapes(graph, doubtful_shapes(graph, _signatures(main)))
+
+
+def _check_ends(
+    tensors: Sequence[Tensor],
+    given: Set[int],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    where: str,
+) -> None:
+    """Check that every output has a value and that no input or output is a handle."""
+    for t in outputs:
+        if t not in given and not tensors[t].constant and not tensors[t].variable:
+            raise invalid(where, f"has an output {tensors[t].name or t!r} that no op computes")
+    for role, ends in (("input", inputs), ("output", outputs)):
+        for t in ends:
+            if tensors[t].dtype in HANDLE_DTYPES:
+                raise BandError(
+                    ErrorCode.UNSUPPORTED_FEATURE,
+                    f"{where} has an {role} {tensors[t].name or t!r} of type {tensors[t].dtype}, "
+                    f"which has no value outside an interpreter; convert it without that {role}",
+                    model=where,
+                )
+
+
+def _signatures(subgraph: Any) -> dict[int, tuple[int, ...]]:
+    """Return the shape signatures that leave a dimension open."""
+    found = {}
+    for number, tensor in enumerate(sequence(subgraph.tensors)):
+        signature = tensor.shapeSignature
+        if signature is not None and len(signature) and min(signature) < 0:
+            found[number] = tuple(int(d) for d in signature)
+    return found

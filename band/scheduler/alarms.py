@@ -12,12 +12,15 @@ class Alarms:
 
     Attributes:
         needed: heap of (at_us, job).
+        background_us: when the core wants to look again at what to load; None for never. No job
+            waits for that.
     """
 
-    __slots__ = ("_asked", "_seen", "needed")
+    __slots__ = ("_asked", "_seen", "background_us", "needed")
 
     def __init__(self) -> None:
         self.needed: list[tuple[int, int]] = []
+        self.background_us: int | None = None
         self._seen: set[tuple[int, int]] = set()
         self._asked: list[int] = []
 
@@ -52,9 +55,11 @@ class Alarms:
 
     def ask(self, waits: Callable[[int], bool]) -> int | None:
         """Return the time to ask the driver for, None if no new wake-up is needed."""
-        if not self.pending(waits):
+        at_us = self.background_us
+        if self.pending(waits) and (at_us is None or self.needed[0][0] < at_us):
+            at_us = self.needed[0][0]
+        if at_us is None:
             return None
-        at_us = self.needed[0][0]
         if self._asked and self._asked[0] <= at_us:
             return None
         heapq.heappush(self._asked, at_us)

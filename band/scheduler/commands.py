@@ -41,14 +41,18 @@ class Abandon(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Load a slice on a processor in the background; answer with SliceLoaded."""
+    """Load a slice on a processor in the background; answer with SliceLoaded.
+
+    If it cannot be loaded, answer with SliceEvicted: it is not asked for again until the table or
+    the processor has changed.
+    """
 
     slice: SliceKey
     processor: int
 
 
 class Evict(NamedTuple):
-    """Unload a slice from a processor; answer with SliceEvicted."""
+    """Unload a slice from a processor; answer with SliceEvicted. No task runs on it any more."""
 
     slice: SliceKey
     processor: int

@@ -18,6 +18,7 @@ from band.scheduler.events import (
     PolicyOverran,
     PolicySwapped,
     RequestArrived,
+    SliceBudget,
     SliceEvicted,
     SliceLoaded,
     TaskFailed,
@@ -31,6 +32,7 @@ from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.membership import Membership
 from band.scheduler.options import CoreOptions, CoreStatus
 from band.scheduler.passes import MakePolicy, Passes
+from band.scheduler.residency import Residency
 from band.scheduler.state import CoreState
 
 
@@ -47,7 +49,8 @@ class Core:
         self._state = CoreState()
         self._alarms = Alarms()
         self._lifecycle = Lifecycle(self._state, self._alarms, options)
-        self._membership = Membership(self._state, self._lifecycle)
+        self._residency = Residency(self._state, self._alarms, options)
+        self._membership = Membership(self._state, self._lifecycle, self._residency)
         self._passes = Passes(self._state, self._lifecycle, self._alarms, make_policy, options)
 
     def handle(self, event: Event, now_us: int) -> list[Command]:
@@ -61,14 +64,18 @@ class Core:
             now_us: when; never less than in an earlier call.
         """
         commands: list[Command] = []
-        alarms = self._alarms
+        alarms, residency = self._alarms, self._residency
         self._lifecycle.commands = commands
         self._apply(event, now_us)
+        if residency.short:
+            residency.make_room(commands, now_us)
         if alarms.needed:
             self._lifecycle.expire(now_us)
         if self._state.queue.entries:
             self._passes.run(now_us)
-        if alarms.needed:
+        if residency.todo:
+            residency.load_more(commands, now_us)
+        if alarms.needed or alarms.background_us is not None:
             at_us = alarms.ask(self._passes.waits)
             if at_us is not None:
                 commands.append(WakeAt(at_us))
@@ -94,7 +101,16 @@ class Core:
             ended=dict(self._lifecycle.ended),
             versions={name: model.full.version for name, model in state.models.items()},
             up=tuple(sorted(state.up())),
+            slices=sum(len(model.loaded) for model in state.models.values()),
+            slices_bytes=state.slices_bytes(),
+            slices_limit_bytes=state.slices.limit_bytes,
+            loads=state.slices.loads,
+            evictions=state.slices.evictions,
         )
+
+    def reclaimable_bytes(self, now_us: int) -> int:
+        """Return the memory that evicting could free, once the tasks that run have ended."""
+        return self._residency.reclaimable_bytes(now_us)
 
     def check_invariants(self) -> None:
         """Check what must always hold.
@@ -109,11 +125,14 @@ class Core:
             case TaskFinished():
                 running = self._state.take_task(event.task)
                 if running is not None and running.jobs:
+                    running.runnable.estimate.used_us = now_us
                     if running.runnable.estimate.observe(event.run_us):
                         running.model.reprice(running.runnable)
                     self._lifecycle.finished(running)
             case RequestArrived():
                 self._lifecycle.arrive(event, now_us)
+                if self._residency.active:
+                    self._residency.arrived(event, now_us)
             case Tick():
                 self._alarms.ticked(now_us)
             case TaskFailed():
@@ -123,17 +142,19 @@ class Core:
             case Cancelled():
                 self._lifecycle.cancel(event.request)
             case ModelAdded():
-                self._membership.add_model(event)
+                self._membership.add_model(event, now_us)
             case ModelRemoved():
-                self._membership.remove_model(event.model)
+                self._membership.remove_model(event.model, now_us)
             case SliceLoaded():
-                self._membership.load(event)
+                self._membership.load(event, now_us)
             case SliceEvicted():
-                self._membership.evict(event)
+                self._membership.evict(event, now_us)
+            case SliceBudget():
+                self._residency.set_limit(event.slices_bytes, now_us)
             case WorkerUp():
-                self._membership.worker_up(event)
+                self._membership.worker_up(event, now_us)
             case WorkerDown():
-                self._membership.worker_down(event.processor)
+                self._membership.worker_down(event.processor, now_us)
             case PolicySwapped():
                 self._passes.swap(event, now_us)
             case PolicyOverran():

@@ -35,7 +35,7 @@ class CoreView:
         self._window_size = window_size
         self._window: tuple[JobView, ...] | None = None
         self._processors: tuple[ProcessorView, ...] | None = None
-        self.waits_us = _waits_us(state, now_us)
+        self.waits_us = current_waits_us(state, now_us)
         self._plans: dict[_PlanKey, BestPlan | None] = {}
 
     @property
@@ -91,7 +91,8 @@ class CoreView:
         return self._plans[key]
 
 
-def _waits_us(state: CoreState, now_us: int) -> tuple[int, ...]:
+def current_waits_us(state: CoreState, now_us: int) -> tuple[int, ...]:
+    """Return per processor the time until it is free; ``DOWN_US`` for one that is down."""
     waits = state.free_waits_us.copy()
     for running in state.tasks.values():
         wait_us = running.due_us - now_us

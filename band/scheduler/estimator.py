@@ -24,14 +24,16 @@ class Estimate:
         p95_us: 95th percentile by stochastic approximation: up by 95 % of a step when a run takes
             longer, down by 5 % when not, a step being 5 % of the mean. It needs no samples kept.
         runs: number of runs seen.
+        used_us: when the slice was last loaded or has last run; 0 for never.
     """
 
-    __slots__ = ("_high_us", "_low_us", "mean_us", "p95_us", "runs")
+    __slots__ = ("_high_us", "_low_us", "mean_us", "p95_us", "runs", "used_us")
 
     def __init__(self, cost_us: int) -> None:
         self.mean_us = float(cost_us)
         self.p95_us = float(cost_us)
         self.runs = 0
+        self.used_us = 0
         self.compare_with(cost_us)
 
     def compare_with(self, cost_us: int) -> None:
@@ -80,6 +82,21 @@ class Estimator:
     def has(self, span: Span, estimate: Estimate) -> bool:
         """Return whether this is the estimate of a span, not one of a table given up since."""
         return self._estimates.get((span.first, span.last, span.processor)) is estimate
+
+    def used_us(self, key: SpanId) -> int:
+        """Return when a slice was last loaded or has last run; 0 for never."""
+        estimate = self._estimates.get(key)
+        return 0 if estimate is None else estimate.used_us
+
+    def touch(self, key: SpanId, now_us: int) -> None:
+        """Count a slice as used at this time, if it can run."""
+        estimate = self._estimates.get(key)
+        if estimate is not None:
+            estimate.used_us = now_us
+
+    def forget(self, key: SpanId) -> None:
+        """Forget the runs of a slice: it has been measured anew."""
+        self._estimates.pop(key, None)
 
     def costs_us(self) -> dict[SpanId, int]:
         """Return what the table should say of every span that has run."""

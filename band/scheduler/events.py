@@ -14,10 +14,15 @@ class ModelAdded(NamedTuple):
     Attributes:
         table: all candidate spans.
         loaded: (first, last, processor) of the slices that are loaded now; None means all.
+        fixed: nothing more of it is to be loaded and nothing evicted: it keeps state.
+        slices_bytes: what all slices may take together from now on, as in SliceBudget; None
+            leaves that as it was.
     """
 
     table: PlanTable
     loaded: tuple[tuple[int, int, int], ...] | None = None
+    fixed: bool = False
+    slices_bytes: int | None = None
 
 
 class ModelRemoved(NamedTuple):
@@ -71,18 +76,34 @@ class TaskFailed(NamedTuple):
 
 
 class SliceLoaded(NamedTuple):
-    """A slice became loaded on a processor."""
+    """A slice became loaded on a processor.
+
+    Attributes:
+        load_bytes: what it takes.
+        cost_us: its execution time as measured after loading; None leaves the table's.
+    """
 
     slice: SliceKey
     processor: int
     load_bytes: int
+    cost_us: int | None = None
 
 
 class SliceEvicted(NamedTuple):
-    """A slice is no longer loaded on a processor."""
+    """A slice is no longer loaded on a processor, or could not be loaded when asked for."""
 
     slice: SliceKey
     processor: int
+
+
+class SliceBudget(NamedTuple):
+    """The memory that the slices of all models may take together, on all processors.
+
+    It moves when boundary buffers grow and while a model is being registered. As long as none was
+    given, the core neither loads nor evicts slices by itself.
+    """
+
+    slices_bytes: int
 
 
 class WorkerUp(NamedTuple):
@@ -153,6 +174,7 @@ Event = (
     | TaskFailed
     | SliceLoaded
     | SliceEvicted
+    | SliceBudget
     | WorkerUp
     | WorkerDown
     | Cancelled

@@ -1,5 +1,6 @@
 """What always holds of the core's state between two events; every scheduler test checks it."""
 
+from band.scheduler.slice_books import Place
 from band.scheduler.state import CoreState, Job
 
 
@@ -17,6 +18,7 @@ def check_invariants(state: CoreState) -> None:
     for job in state.jobs.values():
         _check_job(state, job)
     _check_queue(state)
+    _check_slices(state)
     unstarted = sum(not job.started for job in state.jobs.values())
     _require(unstarted == state.unstarted, f"{unstarted} unstarted jobs, not {state.unstarted}")
 
@@ -90,6 +92,28 @@ def _check_queue(state: CoreState) -> None:
             job.model.plans.can_finish(job.finished | job.running, job.pin),
             f"{job} waits and can never finish",
         )
+
+
+def _check_slices(state: CoreState) -> None:
+    """A slice is in one state, what runs stays loaded, and one slice is loaded at a time."""
+    books = state.slices
+    moving = (books.loading, books.leaving, books.orphans)
+    places = [place for found in moving for place in found]
+    _require(len(places) == len(set(places)), "a slice is coming and going at once")
+    for place in (*books.leaving, *books.orphans):
+        model = state.models.get(place.model)
+        gone = model is None or place.span_id not in model.loaded
+        _require(gone, f"{place} is used and is being evicted")
+    for running in state.tasks.values():
+        place = Place(*running.task.slice, running.task.processor)
+        _require(place not in books.leaving, f"task {running.task.id} runs on an evicted slice")
+    _require(len(books.loading) <= 1, "two slices are being loaded at once")
+    for model in state.models.values():
+        _require(model.loaded == model.load_bytes.keys(), f"{model.name} lost count of its bytes")
+        spans = {s[:3] for s in model.table.spans}
+        known = {s[:3] for s in model.full.spans}
+        loaded = {key for key in model.loaded if key[2] in state.up()}
+        _require(spans == loaded & known, f"the table of {model.name} is not what is loaded")
 
 
 def _require(condition: bool, sentence: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from band.plan.table import PlanTable, Span
 from band.scheduler.estimator import Estimate, Estimator, SpanId
 from band.scheduler.plans import Plans, is_chain
+from band.scheduler.slice_books import span_id
 
 
 class Runnable:
@@ -44,6 +45,7 @@ class RegisteredModel:
         name: as registered.
         full: the table with all candidate spans and the costs learnt so far.
         given_version: version of the last table that the driver gave.
+        fixed: what is loaded of it stays: it keeps state in its slices.
         table: the effective table: what is loaded on processors that are up.
         runnable: the spans of the effective table by (units, processor).
         all_units: mask of its units.
@@ -57,6 +59,7 @@ class RegisteredModel:
         "all_units",
         "chain",
         "estimator",
+        "fixed",
         "full",
         "given_version",
         "load_bytes",
@@ -69,9 +72,15 @@ class RegisteredModel:
     )
 
     def __init__(
-        self, table: PlanTable, loaded: Iterable[SpanId] | None, up: frozenset[int]
+        self,
+        table: PlanTable,
+        loaded: Iterable[SpanId] | None,
+        up: frozenset[int],
+        *,
+        fixed: bool = False,
     ) -> None:
         self.name = table.model
+        self.fixed = fixed
         self._up = up
         self.install(table, loaded, table.version)
 
@@ -94,16 +103,36 @@ class RegisteredModel:
         self._up = up
         self._refresh()
 
-    def load(self, units: int, processor: int, load_bytes: int) -> bool:
-        """Mark a slice as loaded; return whether that is news and the table has such a span."""
+    def load(self, units: int, processor: int, load_bytes: int, cost_us: int | None = None) -> bool:
+        """Mark a slice as loaded; return whether that is news and the table has such a span.
+
+        Args:
+            units: mask of its units.
+            processor: where it is loaded.
+            load_bytes: what it takes; the table learns it.
+            cost_us: its execution time as measured just now; None leaves the table's.
+        """
         key = span_id(units, processor)
-        known = any((s.first, s.last, s.processor) == key for s in self.full.spans)
-        if key in self.loaded or not known:
+        span = self.full.find(*key)
+        if key in self.loaded or span is None:
             return False
         self.loaded.add(key)
         self.load_bytes[key] = load_bytes
+        if cost_us is not None:
+            self.estimator.forget(key)
+            self.full = self.full.with_costs({key: cost_us}, self.full.version + 1)
+            span = span._replace(cost_us=max(1, cost_us))
+        if span.load_bytes != load_bytes:
+            fitted = span._replace(load_bytes=load_bytes)
+            spans = tuple(fitted if s == span else s for s in self.full.spans)
+            self.full = replace(self.full, spans=spans)
         self._refresh()
         return True
+
+    def touch(self, now_us: int) -> None:
+        """Count what can run now as used at this time."""
+        for runnable in self.runnable.values():
+            runnable.estimate.used_us = now_us
 
     def evict(self, units: int, processor: int) -> int | None:
         """Mark a slice as not loaded; return the bytes it frees, None if it was not loaded."""
@@ -153,8 +182,3 @@ class RegisteredModel:
                 needs |= dependencies[unit]
             runnable = Runnable(span, needs, self.estimator.of(span))
             self.runnable[runnable.units, span.processor] = runnable
-
-
-def span_id(units: int, processor: int) -> SpanId:
-    """Return (first, last, processor) of a mask of adjacent units on a processor."""
-    return ((units & -units).bit_length() - 1, units.bit_length() - 1, processor)

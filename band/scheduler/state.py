@@ -10,6 +10,7 @@ from band.plan.hops import DOWN_US
 from band.plan.task import Task
 from band.scheduler.events import RequestArrived
 from band.scheduler.registered import RegisteredModel, Runnable
+from band.scheduler.slice_books import SliceBooks
 from band.scheduler.view import JobView
 
 _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
@@ -233,24 +234,18 @@ class CoreState:
         tasks: on processors, by id.
         idle: those of them that are up and have no task.
         free_waits_us: per processor of the device 0 if it is up, ``DOWN_US`` if not.
+        slices: what is being loaded and evicted.
         unstarted: jobs that wait for their first task.
         next_task, arrivals: counters for task ids and arrival numbers.
     """
 
     __slots__ = (
-        "arrivals",
-        "free_waits_us",
-        "idle",
-        "jobs",
-        "models",
-        "next_task",
-        "processors",
-        "queue",
-        "tasks",
-        "unstarted",
-    )
+        "arrivals", "free_waits_us", "idle", "jobs", "models", "next_task", "processors", "queue",
+        "slices", "tasks", "unstarted",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.slices = SliceBooks()
         self.models: dict[str, RegisteredModel] = {}
         self.processors: dict[int, ProcessorState] = {}
         self.jobs: dict[int, Job] = {}
@@ -280,11 +275,18 @@ class CoreState:
         return running
 
     def free_bytes(self, processor: ProcessorState) -> int:
-        """Return the memory of a processor that no loaded slice takes."""
-        used = sum(
+        """Return the memory for slices that is left on a processor: its own, and the device's."""
+        free = processor.capacity_bytes - self.slices_bytes(processor.index)
+        if self.slices.limit_bytes is not None:
+            free = min(free, self.slices.limit_bytes - self.slices_bytes())
+        return max(0, free)
+
+    def slices_bytes(self, processor: int | None = None) -> int:
+        """Return what slices take on one processor or on all, those coming and going included."""
+        loaded = sum(
             size
             for model in self.models.values()
             for key, size in model.load_bytes.items()
-            if key[2] == processor.index
+            if processor in (None, key[2])
         )
-        return max(0, processor.capacity_bytes - used)
+        return loaded + self.slices.moving_bytes(processor)

@@ -5,6 +5,7 @@ processors that come and go, and swaps policies. The core's invariants hold afte
 """
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
 
 from band.plan.table import PlanTable
 from band.plan.task import SliceKey, Task
-from band.scheduler.commands import Abandon, Finish, JobOutcome, Run, WakeAt
+from band.scheduler.commands import Abandon, Evict, Finish, JobOutcome, Load, Run, WakeAt
 from band.scheduler.core import Core
 from band.scheduler.events import (
     Cancelled,
@@ -30,6 +31,7 @@ from band.scheduler.events import (
     PolicyOverran,
     PolicySwapped,
     RequestArrived,
+    SliceBudget,
     SliceEvicted,
     SliceLoaded,
     TaskFailed,
@@ -54,7 +56,7 @@ PROCESSOR = st.integers(0, len(PROCESSORS) - 1)
 def table(model: str, seed: int) -> PlanTable:
     """Return one of four tables of a model; the last one has other units."""
     shape = OTHER_SHAPE if seed == 3 else SHAPES[model]
-    return random_table(
+    made = random_table(
         random.Random(seed),
         model,
         len(shape),
@@ -62,6 +64,8 @@ def table(model: str, seed: int) -> PlanTable:
         dependencies=shape,
         move_us=30 * (seed % 2),
     )
+    sized = (s._replace(load_bytes=1000 * (1 + s.last - s.first)) for s in made.spans)
+    return replace(made, spans=tuple(sized))
 
 
 class CoreMachine(RuleBasedStateMachine):
@@ -79,6 +83,8 @@ class CoreMachine(RuleBasedStateMachine):
         self.wakes: list[int] = []
         self.versions = dict.fromkeys(SHAPES, 1)
         self.up: set[int] = set()
+        self.limit_bytes: int | None = None
+        self.asked: list[Load | Evict] = []
         self.send(PolicySwapped("shortest_expected_latency", ""))
         for index in range(len(PROCESSORS)):
             self.processor_up(index)
@@ -97,6 +103,15 @@ class CoreMachine(RuleBasedStateMachine):
                 assert command.at_us > self.now_us
                 assert command.at_us not in self.wakes, "asked for twice"
                 self.wakes.append(command.at_us)
+            elif isinstance(command, Load):
+                assert self.core.status().slices_bytes <= (self.limit_bytes or 0)
+                self.asked.append(command)
+            elif isinstance(command, Evict):
+                assert all(
+                    (task.slice, task.processor) != (command.slice, command.processor)
+                    for task in self.running.values()
+                ), "a slice is evicted while a task runs on it"
+                self.asked.append(command)
 
     def started(self, task: Task) -> None:
         assert task.processor in self.up
@@ -114,7 +129,7 @@ class CoreMachine(RuleBasedStateMachine):
         assert bool(finish.reason) == (finish.outcome in {JobOutcome.DROPPED, JobOutcome.FAILED})
         if finish.outcome is JobOutcome.COMPLETED:
             assert tasks
-            assert not [t for t in tasks if t.id in self.running], "it completed while it runs"
+            assert not [t for t in tasks if t.id in self.wanted], "it completed while it runs"
 
     @rule(models=st.lists(MODELS, min_size=2, max_size=5))
     def crowd(self, models: list[str]) -> None:
@@ -201,6 +216,26 @@ class CoreMachine(RuleBasedStateMachine):
         for task in [t for t in self.running.values() if t.processor == processor]:
             del self.running[task.id]
             self.wanted.discard(task.id)
+
+    @rule(slices_bytes=st.integers(0, 60_000))
+    def budget(self, slices_bytes: int) -> None:
+        self.limit_bytes = slices_bytes
+        open_before = set(self.open)
+        self.send(SliceBudget(slices_bytes))
+        assert set(self.open) == open_before, "a job ended for want of memory"
+
+    @precondition(lambda self: self.asked)
+    @rule(pick=st.integers(0, 9), works=st.booleans(), size=st.integers(500, 9000))
+    def answer(self, pick: int, works: bool, size: int) -> None:
+        command = self.asked.pop(pick % len(self.asked))
+        open_before = set(self.open)
+        if isinstance(command, Load) and works:
+            self.send(SliceLoaded(command.slice, command.processor, size, size // 10))
+        else:
+            self.send(SliceEvicted(command.slice, command.processor))
+        assert set(self.open) <= open_before
+        kept = all(self.ended[job] is JobOutcome.COMPLETED for job in open_before - set(self.open))
+        assert kept, "a job was dropped because a slice came or went"
 
     @rule(model=MODELS, seed=st.integers(0, 3), remove=st.booleans())
     def change_model(self, model: str, seed: int, remove: bool) -> None:

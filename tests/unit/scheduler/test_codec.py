@@ -25,13 +25,16 @@ TABLE = make_table(
 EVENTS: list[events.Event] = [
     events.ModelAdded(TABLE),
     events.ModelAdded(TABLE, ((0, 0, 0), (1, 1, 3))),
+    events.ModelAdded(TABLE, ((0, 0, 0),), True, 1 << 28),
     events.ModelRemoved("m"),
     events.RequestArrived(7, "m"),
     events.RequestArrived(8, "m", "camera", 3, (1, 2), 1, 500, 900, "cpu"),
     events.TaskFinished(3, 120, 4),
     events.TaskFailed(3, "broken"),
     events.SliceLoaded(BIG, 2, 1 << 20),
+    events.SliceLoaded(BIG, 2, 1 << 20, 750),
     events.SliceEvicted(BIG, 2),
+    events.SliceBudget(1 << 30),
     events.WorkerUp(1, "gpu", "gpu", 1 << 30, "emulated"),
     events.WorkerDown(1, "gone"),
     events.Cancelled(7),
@@ -76,6 +79,16 @@ def test_a_command_survives_json(command: commands.Command) -> None:
     back = command_from_json(json.loads(json.dumps(command_to_json(command))))
     assert back == command
     assert types_of(back) == types_of(command)
+
+
+def test_records_of_before_slices_came_and_went_are_read() -> None:
+    table = event_to_json(events.ModelAdded(TABLE))["table"]
+    old = event_from_json({"type": "ModelAdded", "table": table, "loaded": None})
+    assert old == events.ModelAdded(TABLE, None, fixed=False, slices_bytes=None)
+    loaded = event_from_json(
+        {"type": "SliceLoaded", "slice": ["m", 3], "processor": 1, "load_bytes": 9}
+    )
+    assert loaded == events.SliceLoaded(SliceKey("m", 3), 1, 9, cost_us=None)
 
 
 def test_every_kind_is_tested() -> None:

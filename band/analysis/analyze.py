@@ -14,6 +14,7 @@ from band.analysis.partition import (
     Subgraph,
     Unit,
 )
+from band.analysis.strict import check_strict
 from band.analysis.why_not import Refusals
 from band.device.profile import Device, ProcessorKind
 from band.device.support import refusals
@@ -54,7 +55,8 @@ def analyze(
 
     Raises:
         BandError: UNSUPPORTED_MODEL if no available processor takes some op, or in band mode if
-            the original refuses the model.
+            the original refuses the model; FALLBACK_REFUSED if the device is strict and some op
+            is not taken by its strict processors.
     """
     size = DEFAULT_MINIMUM_SIZE[mode] if minimum_subgraph_size is None else minimum_subgraph_size
     _check(graph, size)
@@ -64,17 +66,12 @@ def analyze(
     else:
         found = _cost(graph, device, refused, preparation, size)
     between = boundaries(graph, [ops for ops, _ in found.units])
-    return Partition(
+    partition = Partition(
         model=graph.name,
         mode=mode,
         preparation=preparation,
         minimum_subgraph_size=found.minimum_size,
-        units=tuple(
-            Unit(index=index, ops=ops, processors=processors, dependencies=needs)
-            for index, ((ops, processors), needs) in enumerate(
-                zip(found.units, found.dependencies, strict=True)
-            )
-        ),
+        units=_units(found),
         subgraphs=tuple(found.subgraphs),
         definitions=sum(len(processors) for _, processors in found.units),
         unsupported=why_not.unsupported(
@@ -82,6 +79,17 @@ def analyze(
         ),
         boundary_tensors=between.tensors,
         boundary_bytes=between.byte_counts,
+    )
+    check_strict(graph, device, partition)
+    return partition
+
+
+def _units(found: _Found) -> tuple[Unit, ...]:
+    return tuple(
+        Unit(index=index, ops=ops, processors=processors, dependencies=needs)
+        for index, ((ops, processors), needs) in enumerate(
+            zip(found.units, found.dependencies, strict=True)
+        )
     )
 
 

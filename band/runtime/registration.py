@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from band.analysis.analyze import analyze
 from band.analysis.partition import Mode, Partition, Preparation
 from band.device.profile import Device
+from band.device.rules import NO_RULES, Rules, with_rules
 from band.errors import BandError, ErrorCode
 from band.model.atoms import is_stateful
 from band.model.graph import missing_shapes
@@ -34,12 +35,15 @@ class AnalysisOptions:
     Attributes:
         minimum_subgraph_size: None for the default of the mode.
         plans: of how many best plans the parts are loaded, besides whole models.
+        rules: which ops are kept off or on a processor, and whether fallback is refused; they
+            come after those of the device.
     """
 
     mode: Mode = Mode.COST
     preparation: Preparation = Preparation.MERGE_UNIT_SUBGRAPH
     minimum_subgraph_size: int | None = None
     plans: int = 3
+    rules: Rules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +91,12 @@ def prepare(
 
     Raises:
         BandError: UNSUPPORTED_MODEL if some op runs nowhere or shapes are missing;
+            FALLBACK_REFUSED if strict mode refuses the model;
             OUT_OF_MEMORY if no plan fits; what ``shapes`` raises.
     """
     options = options or AnalysisOptions()
     name = name or model.graph.name
+    device = with_rules(device, options.rules)
     model = _shaped(model, device, shapes)
     partition = analyze(
         model.graph,

@@ -1,7 +1,9 @@
 """Settings of an engine."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from band.device.rules import NO_RULES, Rules
 from band.runtime.profiling import Profile
 from band.runtime.registration import AnalysisOptions
 from band.scheduler.options import CoreOptions
@@ -13,6 +15,8 @@ class EngineOptions:
 
     Attributes:
         analysis: how models are cut.
+        rules: of single models, by the name they are registered with; they come after those of
+            ``analysis`` and of the device.
         core: priorities, window, queue limit.
         profile: measured costs; what is in it is not measured again.
         profile_runs: how often each slice is run at registration to measure it, on processors
@@ -23,8 +27,14 @@ class EngineOptions:
     """
 
     analysis: AnalysisOptions = field(default_factory=AnalysisOptions)
+    rules: Mapping[str, Rules] = field(default_factory=dict)
     core: CoreOptions = field(default_factory=CoreOptions)
     profile: Profile | None = None
     profile_runs: int = 3
     policy_budget_us: int | None = 50_000
     seed: int = 0
+
+    def analysis_of(self, model: str) -> AnalysisOptions:
+        """Return how one model is cut, by the name it is registered with."""
+        rules = self.analysis.rules.followed_by(self.rules.get(model, NO_RULES))
+        return replace(self.analysis, rules=rules)

@@ -1,9 +1,11 @@
 """Puts models on workers: plans, loads, measures; plans again around what does not load."""
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import Final
 
 from band.device.profile import Device
+from band.device.rules import idle_rules
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.model.model import Model
@@ -17,6 +19,7 @@ from band.runtime.registration import SpanKey, prepare
 from band.runtime.workforce import Post
 
 _ROUNDS: Final = 16
+_LOG = logging.getLogger(__name__)
 
 
 class Registrar:
@@ -39,7 +42,7 @@ class Registrar:
         self._device = device
         self._posts = posts
         self._account = account
-        self._options = options.analysis
+        self._options = options
         self._profile = options.profile
         self._runs = options.profile_runs
 
@@ -62,12 +65,15 @@ class Registrar:
 
     def _add(self, model: Model, name: str, version: int) -> Registered:
         refused = self._probe(model.graph)
+        options = self._options.analysis_of(name)
+        for sentence in idle_rules(options.rules, self._device, model.graph):
+            _LOG.warning("%s", sentence)
         for _ in range(_ROUNDS):
             prepared = prepare(
                 model,
                 with_refused(self._device, model.graph, refused),
                 name=name,
-                options=self._options,
+                options=options,
                 shapes=self._shapes,
                 profile=self._profile,
                 free_bytes=self._account.free_bytes,

@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 class TensorSpec(NamedTuple):
-    """One tensor of a draft; ``data`` makes it a constant."""
+    """One tensor of a draft; ``data`` makes it a constant, -1 in its shape an open dimension."""
 
     name: str
     shape: Shape
@@ -84,6 +84,18 @@ class Draft:
         return self._append(
             TensorSpec(name, array.shape, array.dtype.name, array, quantization=quantization)
         )
+
+    def packed(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str,
+        data: bytes,
+        quantization: Quantization | None = None,
+    ) -> int:
+        """Add a constant of a type that numpy lacks (int4, string) from its bytes in the file."""
+        stored = np.frombuffer(data, dtype=np.uint8)
+        return self._append(TensorSpec(name, tuple(shape), dtype, stored, quantization))
 
     def op(
         self,

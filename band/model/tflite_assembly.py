@@ -13,8 +13,8 @@ from band.model.model import Model
 from band.model.tflite_schema import (
     PLACEHOLDER_CODE,
     VERSION,
+    block_tensors,
     builtin_code,
-    pack,
     schema,
     subgraph_references,
 )
@@ -37,6 +37,7 @@ class Assembly:
         self._code_numbers: dict[int, int] = {}
         self._subgraphs: list[Any] = []
         self._subgraph_numbers: dict[int, int] = {}
+        self._main_numbers: dict[int, int] = {}
 
     def add_main(
         self, ops: tuple[int, ...], inputs: tuple[int, ...], outputs: tuple[int, ...]
@@ -52,27 +53,52 @@ class Assembly:
         place = len(self._subgraphs)
         self._subgraphs.append(None)
         operators = [source.operators[op] for op in ops]
-        kept = sorted({*inputs, *outputs, *(t for op in operators for t in _used(op))})
-        number = {t: n for n, t in enumerate(kept)}
+        used = {*inputs, *outputs, *(t for op in operators for t in _used(op))}
+        used.update(s for t in tuple(used) for s in block_tensors(source.tensors[t]).values())
+        number = {t: n for n, t in enumerate(sorted(used))}
+        self._main_numbers = number
         written = self._schema.SubGraphT(name=source.name)
-        written.tensors = [
-            self._tensor(source.tensors[t], shape=self._graph.tensors[t].shape) for t in kept
-        ]
+        written.tensors = [self._main_tensor(t, number) for t in number]
         written.inputs = _int32(number[t] for t in inputs)
         written.outputs = _int32(number[t] for t in outputs)
         written.operators = [self._operator(op, number) for op in operators]
         self._subgraphs[place] = written
 
-    def content(self) -> bytes:
-        """Return the bytes of the finished file."""
-        tree = self._schema.ModelT(
+    def tree(self, *, signatures: bool = False) -> Any:
+        """Return the finished file as a ``ModelT``.
+
+        Args:
+            signatures: keep the named inputs and outputs of the main subgraph; for a whole model.
+        """
+        return self._schema.ModelT(
             version=VERSION,
             operatorCodes=self._codes,
             subgraphs=self._subgraphs,
             description=self._source.description,
             buffers=self._buffers,
+            signatureDefs=self._signatures() if signatures else None,
         )
-        return pack(tree)
+
+    def _signatures(self) -> list[Any] | None:
+        """Return the signatures of the main subgraph with the tensor numbers of the new file."""
+        found = [
+            self._schema.SignatureDefT(
+                inputs=self._tensor_map(signature.inputs),
+                outputs=self._tensor_map(signature.outputs),
+                signatureKey=signature.signatureKey,
+                subgraphIndex=0,
+            )
+            for signature in _list(self._source.signatureDefs)
+            if signature.subgraphIndex == 0
+        ]
+        return found or None
+
+    def _tensor_map(self, entries: Any) -> list[Any]:
+        return [
+            self._schema.TensorMapT(name=e.name, tensorIndex=self._main_numbers[int(e.tensorIndex)])
+            for e in _list(entries)
+            if int(e.tensorIndex) in self._main_numbers
+        ]
 
     def _called_subgraph(self, original: int) -> int:
         """Return the new number of a called subgraph, adding it whole on first use."""
@@ -85,22 +111,39 @@ class Assembly:
             tensors = _list(source.tensors)
             number = {t: t for t in range(len(tensors))}
             written = self._schema.SubGraphT(name=source.name)
-            written.tensors = [self._tensor(t, shape=_shape(t)) for t in tensors]
+            written.tensors = [self._tensor(t) for t in tensors]
             written.inputs = _int32(_list(source.inputs))
             written.outputs = _int32(_list(source.outputs))
             written.operators = [self._operator(op, number) for op in operators]
             self._subgraphs[place] = written
         return self._subgraph_numbers[original]
 
-    def _tensor(self, source: Any, *, shape: tuple[int, ...] | None) -> Any:
+    def _main_tensor(self, tensor: int, number: dict[int, int]) -> Any:
+        """Return a tensor of the main subgraph with the shape and the role that the graph says."""
+        source = self._source.subgraphs[0].tensors[tensor]
+        known = self._graph.tensors[tensor]
+        written = self._tensor(source)
+        if known.shape is not None:
+            written.shape, written.shapeSignature, written.hasRank = _int32(known.shape), None, True
+        if not known.constant:
+            written.buffer = 0
+        if blocks := block_tensors(source):
+            written.quantization = copy.copy(source.quantization)
+            written.quantization.details = copy.copy(source.quantization.details)
+            for field, named in blocks.items():
+                setattr(written.quantization.details, field, number[named])
+        return written
+
+    def _tensor(self, source: Any) -> Any:
         return self._schema.TensorT(
-            shape=_int32(shape or ()),
+            shape=source.shape,
             type=source.type,
             buffer=self._buffer(int(source.buffer)),
             name=source.name,
             quantization=source.quantization,
             isVariable=source.isVariable,
             sparsity=source.sparsity,
+            shapeSignature=source.shapeSignature,
             hasRank=source.hasRank,
             variantTensors=source.variantTensors,
         )
@@ -139,7 +182,7 @@ class Assembly:
         changed = copy.copy(options)
         for field, called in references.items():
             numbers = [self._called_subgraph(original) for original in called]
-            is_list = field == "branchSubgraphIndices"
+            is_list = not isinstance(getattr(options, field), int)
             setattr(changed, field, _int32(numbers) if is_list else numbers[0])
         return changed
 
@@ -166,10 +209,6 @@ def _used(op: Any) -> list[int]:
 
 def _remapped(tensors: Any, number: dict[int, int]) -> Any:
     return _int32(number[int(t)] if t >= 0 else -1 for t in _list(tensors))
-
-
-def _shape(tensor: Any) -> tuple[int, ...] | None:
-    return None if tensor.shape is None else tuple(int(d) for d in tensor.shape)
 
 
 def _list(values: Any) -> Any:

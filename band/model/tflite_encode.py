@@ -83,9 +83,12 @@ class _Encoder:
         if spec.data is not None and spec.data.size:
             buffer = len(self._buffers)
             self._buffers.append(self._schema.BufferT(data=byte_view(spec.data)))
+        is_open = any(d < 0 for d in spec.shape)
         return self._schema.TensorT(
             name=spec.name,
-            shape=np.array(spec.shape, dtype=np.int32),
+            # As converters do: 1 where a dimension is open, and a signature that says so.
+            shape=np.array([1 if d < 0 else d for d in spec.shape], dtype=np.int32),
+            shapeSignature=np.array(spec.shape, dtype=np.int32) if is_open else None,
             type=self._member("TensorType", spec.dtype.upper(), f"tensor type {spec.dtype!r}"),
             buffer=buffer,
             quantization=self._quantization(spec.quantization),

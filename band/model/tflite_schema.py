@@ -92,9 +92,21 @@ def subgraph_references(options: Any) -> dict[str, list[int]]:
     for field, value in vars(options).items() if options is not None else ():
         if field.endswith("SubgraphIndex") or field == "subgraph":
             found[field] = [int(value)]
-        elif field == "branchSubgraphIndices" and value is not None:
+        elif field in {"branchSubgraphIndices", "calledComputations"} and value is not None:
             found[field] = [int(v) for v in value]
     return found
+
+
+def block_tensors(tensor: Any) -> dict[str, int]:
+    """Return field -> tensor id of the tensors that hold a tensor's block-wise quantisation.
+
+    An unset field says 0, so 0 names nothing.
+    """
+    params = tensor.quantization
+    if params is None or params.detailsType != schema().QuantizationDetails.BlockwiseQuantization:
+        return {}
+    named = {f: int(getattr(params.details, f)) for f in ("scales", "zeroPoints")}
+    return {field: number for field, number in named.items() if number > 0}
 
 
 @cache
@@ -115,19 +127,24 @@ def _aligned_builder_type() -> Any:
     return AlignedBuilder
 
 
+def data_bytes(tree: Any) -> int:
+    """Return the bytes of all buffers of a ``ModelT``."""
+    return sum(b.data.nbytes for b in tree.buffers if b.data is not None)
+
+
 def pack(tree: Any) -> bytes:
     """Return the file bytes of a ``ModelT``; the same tree always gives the same bytes.
 
     Raises:
         BandError: UNSUPPORTED_FEATURE if the file would pass the 2 GiB that FlatBuffers can hold.
     """
-    weights = sum(b.data.nbytes for b in tree.buffers if b.data is not None)
+    weights = data_bytes(tree)
     if weights > MAXIMUM_DATA_BYTES:
         msg = f"a file of {format_bytes(weights)} cannot be written (limit 2 GiB); cut the model up"
         raise BandError(ErrorCode.UNSUPPORTED_FEATURE, msg, size_bytes=weights)
     builder = _aligned_builder_type()(weights + (1 << 16))
     builder.Finish(tree.Pack(builder), IDENTIFIER)
-    return bytes(builder.Output())
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def byte_view(data: bytes | np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.uint8]]:

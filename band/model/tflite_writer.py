@@ -5,14 +5,16 @@ every slice that needs them; state stays in one slice; control flow travels with
 calls; every tensor keeps its quantisation and sparsity; byte data is aligned to 16.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from pathlib import Path
 
 from band.errors import BandError, ErrorCode
-from band.model.atoms import atoms
 from band.model.graph import Graph
 from band.model.model import Model
 from band.model.slice import Slice
 from band.model.tflite_assembly import Assembly
+from band.model.tflite_external import fits, pack_in_pieces
+from band.model.tflite_schema import pack
 
 
 def write_slice(model: Model, ops: Collection[int]) -> Slice:
@@ -24,12 +26,15 @@ def write_slice(model: Model, ops: Collection[int]) -> Slice:
 
     Returns:
         The slice. Its inputs are all tensors read but not made there, its outputs all tensors made
-        there that other ops read or that leave the model; both in ascending tensor order. A part
-        of weight ops alone (Band makes such units) has neither: each reader has its own copy.
+        there that other ops read or that leave the model; both in ascending tensor order. An
+        output of the model that no op makes (a constant, a variable tensor) leaves the slice that
+        :func:`loose_outputs` says. A part of weight ops alone (Band makes such units) has neither
+        inputs nor outputs: each reader has its own copy.
 
     Raises:
-        BandError: INVALID_REQUEST if the set is empty, names an unknown op, cuts ops that share
-            state, or is not convex (data would leave the slice and come back).
+        BandError: INVALID_REQUEST if the set is empty, names an unknown op, cuts an atom, or is
+            not convex (data would leave the slice and come back); UNSUPPORTED_FEATURE if the file
+            would pass 2 GiB.
     """
     graph = model.graph
     compute = _checked(graph, ops)
@@ -38,33 +43,59 @@ def write_slice(model: Model, ops: Collection[int]) -> Slice:
     read = {t for op in compute for t in graph.dynamic_inputs(op)}
     made = {t for op in compute for t in graph.ops[op].outputs}
     leaving = set(graph.outputs)
-    outputs = sorted(
-        t for t in made if t in leaving or any(c not in chosen for c in graph.consumers[t])
+    outputs = {t for t in made if t in leaving or any(c not in chosen for c in graph.consumers[t])}
+    outputs.update(t for t, op in loose_outputs(graph).items() if op in chosen)
+    assembly = Assembly(model)
+    inputs = tuple(sorted(read - made))
+    assembly.add_main(written, inputs, tuple(sorted(outputs)))
+    return Slice(
+        ops=compute, inputs=inputs, outputs=tuple(sorted(outputs)), content=pack(assembly.tree())
     )
-    return _write(model, compute, written, sorted(read - made), outputs)
 
 
 def write_whole(model: Model) -> Slice:
     """Write the whole model with the shapes of its graph: what chains of slices are compared with.
 
-    Inputs and outputs are those of the model, in its order.
+    Inputs and outputs are those of the model, in its order, and its signatures come along. Above
+    2 GiB the weights lie behind the flatbuffer; :func:`save_whole` then takes less memory.
     """
     graph = model.graph
-    everything = range(len(graph.ops))
-    return _write(model, graph.compute_ops, everything, graph.inputs, graph.outputs)
+    tree = _whole_tree(model)
+    packed = pack(tree) if fits(tree) else b"".join(pack_in_pieces(tree))
+    return Slice(ops=graph.compute_ops, inputs=graph.inputs, outputs=graph.outputs, content=packed)
 
 
-def _write(
-    model: Model,
-    compute: tuple[int, ...],
-    written: Iterable[int],
-    inputs: Iterable[int],
-    outputs: Iterable[int],
-) -> Slice:
+def save_whole(model: Model, path: Path) -> None:
+    """Write what :func:`write_whole` does to a file, piece by piece.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    tree = _whole_tree(model)
+    with path.open("wb") as file:
+        for piece in (pack(tree),) if fits(tree) else pack_in_pieces(tree):
+            file.write(piece)
+
+
+def loose_outputs(graph: Graph) -> dict[int, int]:
+    """Return the outputs of the model that no op makes, with the op whose slice hands them out.
+
+    These are constants and variable tensors; an input that is an output too is with the caller.
+    """
+    compute = set(graph.compute_ops)
+    found: dict[int, int] = {}
+    for t in graph.outputs:
+        if graph.producer[t] < 0 and t not in graph.inputs and compute:
+            readers = compute.intersection(graph.consumers[t]) or compute
+            found[t] = min(readers)
+    return found
+
+
+def _whole_tree(model: Model) -> object:
+    graph = model.graph
     assembly = Assembly(model)
-    inputs, outputs = tuple(inputs), tuple(outputs)
-    assembly.add_main(tuple(written), inputs, outputs)
-    return Slice(ops=compute, inputs=inputs, outputs=outputs, content=assembly.content())
+    assembly.add_main(tuple(range(len(graph.ops))), graph.inputs, graph.outputs)
+    return assembly.tree(signatures=True)
 
 
 def _checked(graph: Graph, ops: Collection[int]) -> tuple[int, ...]:
@@ -75,17 +106,15 @@ def _checked(graph: Graph, ops: Collection[int]) -> tuple[int, ...]:
     if unknown:
         last = len(graph.ops) - 1
         raise _refused(graph, f"has no op {unknown[0]}; its ops are 0 to {last}", ops)
-    weight = set(graph.weight_ops)
-    compute = tuple(sorted({int(op) for op in ops} - weight))
+    compute = tuple(sorted({int(op) for op in ops if graph.atom_of[op] >= 0}))
     chosen = set(compute)
-    for part in atoms(graph):
-        inside = chosen.intersection(part)
-        if inside and len(inside) < len(part):
-            left_out = next(op for op in part if op not in chosen)
+    for part in dict.fromkeys(graph.atoms[graph.atom_of[op]] for op in compute):
+        if left_out := [op for op in part if op not in chosen]:
+            inside = min(chosen.intersection(part))
             raise _refused(
                 graph,
-                f"cannot be cut between op {min(inside)} and op {left_out}: they share state; "
-                f"keep the ops {_span(part)} in one slice",
+                f"cannot be cut between op {inside} and op {left_out[0]}: they share state or a "
+                f"tensor without a fixed size; keep the ops {_span(part)} in one slice",
                 ops,
             )
     _check_convex(graph, chosen)
@@ -93,9 +122,15 @@ def _checked(graph: Graph, ops: Collection[int]) -> tuple[int, ...]:
 
 
 def _check_convex(graph: Graph, chosen: set[int]) -> None:
-    """Refuse a set from which data leaves and comes back."""
+    """Refuse a set from which data leaves and comes back.
+
+    Ops are in an order that can be executed, so only those between the first and the last of the
+    set can lie on such a path.
+    """
     behind: set[int] = set()  # ops outside the set that depend on it
-    for index in graph.compute_ops:
+    for index in range(min(chosen, default=0), max(chosen, default=-1) + 1):
+        if graph.atom_of[index] < 0:
+            continue
         sources = {graph.producer[t] for t in graph.dynamic_inputs(index)}
         between = sources & behind
         if index not in chosen and (between or sources & chosen):
@@ -111,17 +146,20 @@ def _check_convex(graph: Graph, chosen: set[int]) -> None:
 
 def _with_weight_ops(graph: Graph, compute: tuple[int, ...]) -> tuple[int, ...]:
     """Return the ops of a slice in file order: its compute ops and the weight ops they need."""
-    weight = set(graph.weight_ops)
     needed = set(compute)
     waiting = list(compute)
     while waiting:
         for t in graph.ops[waiting.pop()].inputs:
             source = graph.producer[t] if t >= 0 else -1
-            if source in weight and source not in needed:
+            if source >= 0 and source not in needed and graph.atom_of[source] < 0:
                 needed.add(source)
                 waiting.append(source)
-    if any(graph.ops[op].resources or graph.ops[op].type == "HASHTABLE" for op in needed):
-        needed.update(op for op in weight if graph.ops[op].type == "CALL_ONCE")
+    if resources := {name for op in needed for name in graph.ops[op].resources}:
+        needed.update(
+            op
+            for op in graph.weight_ops
+            if graph.ops[op].type == "CALL_ONCE" and resources.intersection(graph.ops[op].resources)
+        )
     return tuple(sorted(needed))
 
 

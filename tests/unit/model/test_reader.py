@@ -91,7 +91,7 @@ def test_variables_and_resources_are_known() -> None:
     assert not state.constant
     resources = resource_variable().graph
     touching = [op.type for op in resources.ops if op.resources]
-    assert touching == ["VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"]
+    assert touching == ["CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"]
     assert resources.ops[resources.weight_ops[0]].type == "CALL_ONCE"
     assert resources.subgraph_count == 2
     assert missing_shapes(resources) == ()

@@ -236,12 +236,12 @@ def test_a_file_that_flatbuffers_cannot_hold_is_refused(monkeypatch: pytest.Monk
     model = chain()
     monkeypatch.setattr(tflite_schema, "MAXIMUM_DATA_BYTES", 1000)
     with pytest.raises(BandError, match=r"cannot be written \(limit 2 GiB\); cut the model up"):
-        write_whole(model)
+        write_slice(model, model.graph.compute_ops)
     assert write_slice(model, [0]).ops == (0,)
 
 
 def test_cutting_shared_state_is_refused() -> None:
     model = resource_variable()
     read = position(model.graph, "READ_VARIABLE")
-    with pytest.raises(BandError, match="they share state; keep the ops 2, 4, 5 in one slice"):
+    with pytest.raises(BandError, match="they share state or .* keep the ops 2, 4, 5 in one"):
         write_slice(model, [read])

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from band.plan.explain_plans import Cut
 from band.report.palette import INK, QUIET, REFUSED, processor_colour, tint
 from band.report.picture import Cell, Picture
 from band.report.svg_canvas import Canvas, text_width
@@ -169,15 +170,24 @@ def _route(canvas: Canvas, picture: Picture, frame: _Frame) -> None:
     if points:
         canvas.line(points, "#ffffff", 5)
         canvas.line(points, INK, 2, kind="plan")
+    for cut in picture.cuts:
+        tip = (
+            f"cut before unit {cut.boundary}, {picture.rows[cut.source].name} to "
+            f"{picture.rows[cut.target].name}: {count_text(len(cut.tensors), 'tensor')}, "
+            f"{_flag_text(cut)} ({100 * cut.share:.1f} % of the plan)"
+        )
+        x = frame.x(picture.units[cut.boundary].first)
+        height = frame.bottom - frame.top
+        canvas.rect(x - 2, frame.top, 4, height, "transparent", tip=tip, kind="cut")
+
+
+def _flag_text(cut: Cut) -> str:
+    return f"{format_bytes(cut.byte_count)}, {format_us(cut.transfer_us)}"
 
 
 def _placed_flags(picture: Picture, frame: _Frame) -> list[Flag]:
     marks = [
-        (
-            frame.x(picture.units[cut.boundary].first),
-            f"{format_bytes(cut.byte_count)}, {format_us(cut.transfer_us)}",
-        )
-        for cut in picture.cuts
+        (float(frame.x(picture.units[cut.boundary].first)), _flag_text(cut)) for cut in picture.cuts
     ]
     importance = [cut.transfer_us for cut in picture.cuts]
     return flags(marks, importance, (_MARGIN, frame.width - _MARGIN), _SMALL)

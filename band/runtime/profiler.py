@@ -1,23 +1,30 @@
-"""Measures the subgraphs of models on the processors of a device, one after the other."""
+"""Measures the subgraphs of models on the processors of a device, one processor after the other."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
 
+import band
 from band.clock import MonotonicClock
-from band.device.profile import Device
-from band.errors import BandError
+from band.device.fit_classes import typical_us
+from band.device.fit_design import sample_ranges
+from band.device.fit_terms import GraphTerms
+from band.device.profile import Device, Processor
+from band.device.support import refusals
+from band.model.atoms import atoms
+from band.model.graph import Graph
 from band.model.model import Model
-from band.model.tflite_writer import write_slice, write_whole
-from band.plan.table import Span
-from band.plan.task import SliceKey
-from band.runtime.backends.protocol import Backend, Pace, WorkerLostError
+from band.runtime.bench import Bench, Target, different
+from band.runtime.host import this_host
+from band.runtime.learning import learn
 from band.runtime.loading import ops_of
-from band.runtime.measuring import Timing, measure, random_inputs
-from band.runtime.profiling import Measured, Profile, measured
+from band.runtime.profiling import Measured, Profile
 from band.runtime.registration import AnalysisOptions, Prepared, prepare
 from band.runtime.reports import Report
 from band.runtime.shapes import ask_shapes
-from band.runtime.workforce import Post, Workforce
+from band.runtime.workforce import Workforce
+
+RANGES: Final = 15
+"""Ranges of ops measured per model and kind of processor, besides the subgraphs it may run."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -35,16 +42,19 @@ def profile_models(
     *,
     options: AnalysisOptions | None = None,
     runs: int = 20,
+    ranges: int = RANGES,
     everything: bool = False,
     progress: Progress | None = None,
 ) -> Profiled:
-    """Return the measured costs of models on a device.
+    """Return the measured costs of models on a device, and the cost models fitted to them.
 
     Args:
         device: all its available processors are used, one at a time.
         models: to measure.
         options: of the analysis.
         runs: of each subgraph at most, after a warm-up.
+        ranges: of ops, about, measured besides the subgraphs for the cost model's sake: per model,
+            on the first of several processors that are alike, on none that is emulated.
         everything: all candidate subgraphs, not only those that registration loads.
         progress: told of each subgraph that is done.
 
@@ -55,58 +65,89 @@ def profile_models(
     workforce = Workforce(device, clock, 0, _ignore)
     found: list[Measured] = []
     refused: list[str] = []
+    terms: dict[str, GraphTerms] = {}
     try:
         for model in models:
             prepared = prepare(
                 model, device, options=options, shapes=lambda unshaped: ask_shapes(unshaped, device)
             )
-            spans = _spans(prepared, everything=everything)
-            for number, span in enumerate(spans, start=1):
-                try:
-                    found.append(
-                        _measure(prepared, span, workforce.posts[span.processor], clock, runs)
-                    )
-                except (BandError, WorkerLostError) as error:
-                    name = prepared.table.processors[span.processor]
-                    refused.append(
-                        f"units {span.first}-{span.last} of {prepared.table.model} on {name}: "
-                        f"{error}"
-                    )
+            graph = prepared.model.graph
+            terms[graph.sha256] = GraphTerms(graph)
+            targets = different(
+                *_spans(prepared, everything=everything),
+                *_ranges(terms[graph.sha256], device, ranges),
+            )
+            bench = Bench(prepared.model, workforce.posts, clock, runs)
+            for number, result in enumerate(bench.measure(targets), start=1):
+                if isinstance(result, str):
+                    refused.append(result)
+                else:
+                    found.append(result)
                 if progress is not None:
-                    progress(prepared.table.model, number, len(spans))
+                    progress(prepared.table.model, number, len(targets))
     finally:
         workforce.close()
-    profile = Profile(device=device.name, device_version=device.version, measured=tuple(found))
+    learnt = learn(found, terms, alike(device))
+    profile = Profile(
+        device=device.name,
+        device_version=device.version,
+        host=this_host(),
+        band_version=band.__version__,
+        measured=learnt.measured,
+        fits=learnt.fits,
+    )
     return Profiled(profile, tuple(refused))
 
 
-def _spans(prepared: Prepared, *, everything: bool) -> list[Span]:
-    loads = set(prepared.loads)
-    spans = prepared.table.spans
-    return [s for s in spans if everything or (s.first, s.last, s.processor) in loads]
+def alike(device: Device) -> tuple[tuple[str, ...], ...]:
+    """Return the available real processors by name, those together that compute alike."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for p in device.processors:
+        if p.available and not p.emulated:
+            # Cores that it is pinned to may be of another kind: options are part of the identity.
+            same = (p.kind, p.backend, p.runtime, p.threads, p.options)
+            groups.setdefault(same, []).append(p.name)
+    return tuple(tuple(names) for names in groups.values())
 
 
-def _measure(
-    prepared: Prepared, span: Span, post: Post, clock: MonotonicClock, runs: int
-) -> Measured:
-    model, key = prepared.model, SliceKey(prepared.table.model, span.units)
-    whole = span.units == prepared.table.all_units
-    part = write_whole(model) if whole else write_slice(model, ops_of(prepared, span))
-    inputs = random_inputs(model.graph, part)
-    worker = post.worker
+def _spans(prepared: Prepared, *, everything: bool) -> Iterator[Target]:
+    """Yield the subgraphs that registration would load, or all candidates."""
+    table, loads = prepared.table, set(prepared.loads)
+    for span in table.spans:
+        if everything or (span.first, span.last, span.processor) in loads:
+            yield Target(
+                processor=span.processor,
+                ops=ops_of(prepared, span),
+                where=f"units {span.first}-{span.last} of {table.model} on "
+                f"{table.processors[span.processor]}",
+                whole=span.units == table.all_units,
+                cost_us=span.cost_us,
+            )
 
-    def chore(backend: Backend) -> tuple[Timing, ...]:
-        def pace() -> Pace:
-            return Pace(clock.now_us(), 0, span.cost_us)
 
-        return measure(backend, worker.handle(key), inputs, runs=runs, pace=pace)
+def _ranges(terms: GraphTerms, device: Device, count: int) -> Iterator[Target]:
+    """Yield ranges of ops that tell most about what the rest costs."""
+    graph = terms.graph
+    cost = {
+        op: sum(n * typical_us(term) for term, n in counts.items())
+        for op, counts in terms.ops.items()
+    }
+    for names in alike(device) if count else ():
+        processor = device.processor(names[0])
+        if processor is None:
+            continue
+        for ops in sample_ranges(atoms(graph), _taken(graph, processor), cost, count):
+            yield Target(
+                processor=processor.index,
+                ops=ops,
+                where=f"ops {ops[0]}-{ops[-1]} of {graph.name} on {processor.name}",
+                whole=ops == graph.compute_ops,
+                cost_us=0,
+            )
 
-    worker.load(key, part).result()
-    try:
-        times = worker.call(chore).result()
-    finally:
-        worker.unload(key).result()
-    return measured(model.graph, part, post.up.name, post.info, times)
+
+def _taken(graph: Graph, processor: Processor) -> frozenset[int]:
+    return frozenset(graph.compute_ops) - refusals(processor, graph).keys()
 
 
 def _ignore(report: Report) -> None:

@@ -1,24 +1,28 @@
-"""Measured costs: how they are taken, kept in a file, and put in place of estimates.
+"""Measured costs and what was learnt from them, kept in a file.
 
 A measurement holds for one exact file, processor and runtime. The ops of a subgraph identify it,
 so a profile stays valid when the analysis cuts the model differently.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from band.analysis.partition import Partition
+from band.device.fit import CostFit
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.model.slice import Slice
 from band.plan.table import PlanTable
 from band.runtime.backends.protocol import BackendInfo
+from band.runtime.host import Host
 from band.runtime.measuring import Timing, summary
 
 
@@ -29,8 +33,15 @@ class Measured:
     Attributes:
         sha256: of the model file.
         ops: compute ops of the subgraph, ascending.
+        delegate: what took ops from the runtime's own kernels, "" for nothing.
+        threads: that a run used.
         word: "emulated" or "software" if the figure must carry that word, else "".
-        runs: how many runs it was taken from.
+        runs: how many runs it was taken from, after a warm-up.
+        mean_us: mean of the middle half of the runs.
+        p95_us: 95th percentile of all runs.
+        cpu_us: mean of the faster half of the processor times; None where nobody can tell them.
+        predicted_us: what the cost model says of ``cost_us`` when it is fitted without this
+            subgraph; None if there is no cost model.
     """
 
     model: str
@@ -39,10 +50,45 @@ class Measured:
     processor: str
     runtime: str
     runtime_version: str
+    delegate: str
+    threads: int
     word: str
     runs: int
     mean_us: int
     p95_us: int
+    cpu_us: int | None = None
+    predicted_us: int | None = None
+
+    @property
+    def cost_us(self) -> int:
+        """Return what it costs: processor time if known, else device time.
+
+        The two are the same when the processor is free. When it is not, device time says how busy
+        the machine was, which belongs to the estimator and not to a profile.
+        """
+        return self.mean_us if self.cpu_us is None else self.cpu_us
+
+    @property
+    def error(self) -> float | None:
+        """Return by how much the prediction is off, relative to the measurement."""
+        return None if self.predicted_us is None else self.predicted_us / self.cost_us - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedCosts:
+    """A cost model of processors that are alike.
+
+    Attributes:
+        processors: by name.
+        basis: what it was fitted to and predicts: ``cpu`` or ``device`` time.
+        error_median: of the absolute relative error on subgraphs that were held back; None if too
+            few were measured to hold any back.
+    """
+
+    processors: tuple[str, ...]
+    basis: Literal["cpu", "device"]
+    error_median: float | None
+    fit: CostFit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,50 +97,41 @@ class Profile:
 
     Attributes:
         device, device_version: which device they were taken on.
+        host: the machine that computed.
+        band_version: the version of band that measured.
+        fits: cost models for subgraphs that were not measured.
     """
 
     device: str
     device_version: str
+    host: Host
+    band_version: str
     measured: tuple[Measured, ...]
+    fits: tuple[FittedCosts, ...] = ()
 
     def costs(
         self, graph: Graph, device: Device, partition: Partition, table: PlanTable
     ) -> dict[tuple[int, int, int], int]:
-        """Return (first unit, last unit, processor) -> mean_us for the spans that were measured.
-
-        Raises:
-            BandError: INVALID_CONFIG if it was taken on another device or with another runtime.
-        """
-        if self.device != device.name:
-            raise _invalid(
-                f"the profile was measured on device {self.device!r}, not on {device.name!r}; "
-                "measure it again with band profile"
-            )
+        """Return (first unit, last unit, processor) -> cost_us for the spans that were measured."""
         known = {(m.processor, m.ops): m for m in self.measured if m.sha256 == graph.sha256}
         weight = set(graph.weight_ops)
         found: dict[tuple[int, int, int], int] = {}
-        for span in table.spans:
-            processor = device.processors[span.processor]
+        for span in table.spans if known else ():
             units = partition.units[span.first : span.last + 1]
             ops = tuple(sorted(op for unit in units for op in unit.ops if op not in weight))
-            entry = known.get((processor.name, ops))
-            if entry is None:
-                continue
-            if entry.runtime != processor.runtime:
-                raise _invalid(
-                    f"the profile was measured with {entry.runtime} on processor "
-                    f"{processor.name!r}, which runs {processor.runtime} now; measure it again "
-                    "with band profile"
-                )
-            found[span.first, span.last, span.processor] = entry.mean_us
+            entry = known.get((device.processors[span.processor].name, ops))
+            if entry is not None:
+                found[span.first, span.last, span.processor] = entry.cost_us
         return found
 
     def write(self, path: Path) -> None:
-        """Write the profile as JSON."""
-        written = _File(
-            device=self.device, device_version=self.device_version, measured=self.measured
-        )
-        path.write_text(json.dumps(asdict(written), indent=2) + "\n", encoding="utf-8")
+        """Write the profile as JSON; the file is whole or as it was, whatever happens meanwhile.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        written = _File(**{f.name: getattr(self, f.name) for f in fields(self)})
+        _replace(path, "".join(_lines(asdict(written))))
 
 
 def read_profile(path: Path) -> Profile:
@@ -116,9 +153,7 @@ def read_profile(path: Path) -> Profile:
         ) from error
     except OSError as error:
         raise _invalid(f"{path} cannot be read: {error.strerror}") from error
-    return Profile(
-        device=written.device, device_version=written.device_version, measured=written.measured
-    )
+    return Profile(**{f.name: getattr(written, f.name) for f in fields(Profile)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +161,41 @@ class _File(Profile):
     """A profile as it is written."""
 
     format: Literal["band-profile"] = "band-profile"
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
+
+
+def _lines(document: dict[str, Any]) -> Iterator[str]:
+    """Yield a JSON object with one line for each field, and for each entry of a list."""
+    for number, (name, value) in enumerate(document.items()):
+        yield "{\n" if number == 0 else ",\n"
+        if isinstance(value, Sequence) and not isinstance(value, str) and value:
+            entries = ",\n".join(f"  {json.dumps(entry)}" for entry in value)
+            yield f' "{name}": [\n{entries}\n ]'
+        else:
+            yield f' "{name}": {json.dumps(value)}'
+    yield "\n}\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a file in place of another in one step, after it has reached the disk."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        written.chmod(0o666 & ~_umask())
+        written.replace(path)
+    except BaseException:
+        written.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _invalid(message: str) -> BandError:
@@ -145,8 +214,11 @@ def measured(
         processor=processor,
         runtime=info.runtime,
         runtime_version=info.runtime_version,
+        delegate=info.delegate,
+        threads=info.threads,
         word=info.word,
         runs=len(timings),
         mean_us=taken.mean_us,
         p95_us=taken.p95_us,
+        cpu_us=taken.cpu_us,
     )

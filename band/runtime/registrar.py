@@ -1,21 +1,20 @@
 """Puts models on workers: plans, loads, measures; plans again around what does not load."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from band.device.profile import Device
 from band.device.rules import idle_rules
 from band.errors import BandError, ErrorCode
-from band.model.graph import Graph
+from band.model.graph import Graph, input_shapes
 from band.model.model import Model
-from band.plan.task import SliceKey, units_mask
 from band.runtime.backends.protocol import WorkerLostError
 from band.runtime.loading import Loading, Registered, SliceRefusal, ops_of
 from band.runtime.memory import MemoryAccount
 from band.runtime.options import EngineOptions
 from band.runtime.refusals import with_refused
-from band.runtime.registration import SpanKey, prepare
+from band.runtime.registration import prepare
 from band.runtime.workforce import Post
 
 _ROUNDS: Final = 16
@@ -23,12 +22,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class Registrar:
-    """Loads and unloads models. One registration at a time; the caller sees to that.
+    """Loads models. One registration at a time; the caller sees to that.
 
     Args:
         device: its available processors have a worker each.
         posts: the workers, by processor.
         account: memory for slices is counted here.
+        store: where slices come from.
+        room: makes room for what is to be loaded.
         options: how models are cut and measured.
     """
 
@@ -37,11 +38,15 @@ class Registrar:
         device: Device,
         posts: Mapping[int, Post],
         account: MemoryAccount,
+        store: SliceStore,
+        room: Room,
         options: EngineOptions,
     ) -> None:
         self._device = device
         self._posts = posts
         self._account = account
+        self._store = store
+        self._room = room
         self._options = options
         self._profile = options.profile
         self._runs = options.profile_runs
@@ -77,16 +82,12 @@ class Registrar:
                 shapes=self._shapes,
                 profile=self._profile,
                 free_bytes=self._account.free_bytes,
+                reclaim=self._room.reclaimable,
                 version=version,
             )
-            known: Collection[SpanKey] = ()
-            if self._profile is not None:
-                known = self._profile.costs(
-                    model.graph, self._device, prepared.partition, prepared.table
-                )
-            loading = Loading(self._posts, self._account, prepared)
+            loading = Loading(self._posts, self._account, self._store, self._room, prepared)
             try:
-                return loading.run(known, self._runs)
+                return loading.run(prepared.measured, self._runs)
             except SliceRefusal as refusal:
                 loading.undo()
                 ops = ops_of(prepared, refusal.span)
@@ -103,14 +104,6 @@ class Registrar:
             model=name,
         )
 
-    def remove(self, registered: Registered) -> None:
-        """Unload a model's slices and release their memory, after the tasks that use them."""
-        for (first, last, processor), size in registered.loads.items():
-            worker = self._posts[processor].worker
-            key = SliceKey(registered.live.name, units_mask(first, last))
-            worker.unload(key).result()
-            self._account.release(size)
-
     def _probe(self, graph: Graph) -> dict[int, dict[int, str]]:
         return {
             processor: {u.op: u.reason for u in post.worker.call(lambda b: b.probe(graph)).result()}
@@ -119,4 +112,5 @@ class Registrar:
 
     def _shapes(self, model: Model) -> Mapping[int, tuple[int, ...]]:
         worker = next(iter(self._posts.values())).worker
-        return worker.call(lambda backend: backend.shapes(model.content)).result()
+        inputs = input_shapes(model.graph)
+        return worker.call(lambda backend: backend.shapes(model.source, inputs)).result()

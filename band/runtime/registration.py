@@ -18,6 +18,7 @@ from band.model.model import Model, with_shapes
 from band.plan.build import build_table
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
+from band.runtime.pricing import priced
 from band.runtime.profiling import Profile
 from band.scheduler.events import ModelAdded
 from band.units import format_bytes
@@ -26,6 +27,9 @@ SpanKey = tuple[int, int, int]
 """(first unit, last unit, processor)."""
 
 Shapes = Callable[[Model], Mapping[int, tuple[int, ...]]]
+
+Reclaim = Callable[[], int]
+"""Returns the bytes that evicting what other models do not need would free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +57,29 @@ class Prepared:
     Attributes:
         model: with all static shapes filled in.
         loads: the spans to load, the most important first.
+        measured: the spans whose cost a profile had measured.
     """
 
     model: Model
     partition: Partition
     table: PlanTable
     loads: tuple[SpanKey, ...]
+    measured: frozenset[SpanKey] = frozenset()
 
     @property
     def added(self) -> ModelAdded:
         """Return the event that registers it with everything loaded."""
-        return ModelAdded(self.table, self.loads)
+        return ModelAdded(self.table, self.loads, self.stateful)
+
+    @property
+    def stateful(self) -> bool:
+        """Return whether it keeps state: then what is loaded of it stays as it is."""
+        return is_stateful(self.model.graph)
+
+    @property
+    def boundary_bytes(self) -> int:
+        """Return the most bytes that a job holds between two tasks."""
+        return max(self.partition.boundary_bytes, default=0)
 
 
 def prepare(
@@ -75,6 +91,7 @@ def prepare(
     shapes: Shapes | None = None,
     profile: Profile | None = None,
     free_bytes: int | None = None,
+    reclaim: Reclaim | None = None,
     version: int = 1,
 ) -> Prepared:
     """Return the plan table of a model on a device, and what to load.
@@ -85,14 +102,16 @@ def prepare(
         name: to register it by; the model's own if None.
         options: of the analysis.
         shapes: asks a runtime for the shapes of all tensors, if the file lacks some.
-        profile: measured costs; they replace the estimates.
+        profile: measured and fitted costs; they replace the estimates.
         free_bytes: memory for slices; the device's budget if None.
+        reclaim: tells how many bytes more could be had for one plan, if not even that fits.
         version: of the table.
 
     Raises:
         BandError: UNSUPPORTED_MODEL if some op runs nowhere or shapes are missing;
             FALLBACK_REFUSED if strict mode refuses the model;
-            OUT_OF_MEMORY if no plan fits; what ``shapes`` raises.
+            OUT_OF_MEMORY if no plan fits; INVALID_CONFIG if the profile is of something else;
+            what ``shapes`` raises.
     """
     options = options or AnalysisOptions()
     name = name or model.graph.name
@@ -106,14 +125,14 @@ def prepare(
         minimum_subgraph_size=options.minimum_subgraph_size,
     )
     table = build_table(model.graph, device, partition, name=name, version=version)
+    measured: frozenset[SpanKey] = frozenset()
     if profile is not None:
-        costs = profile.costs(model.graph, device, partition, table)
-        table = table.with_costs(costs, version)
+        table, measured, _ = priced(profile, model.graph, device, partition, table, version)
     free_bytes = device.memory_budget_bytes if free_bytes is None else free_bytes
     free_bytes -= max(partition.boundary_bytes, default=0)  # for the data of one job between tasks
     one_plan = is_stateful(model.graph)
-    loads = choose_loads(table, options.plans, free_bytes, one_plan=one_plan)
-    return Prepared(model=model, partition=partition, table=table, loads=loads)
+    loads = choose_loads(table, options.plans, free_bytes, one_plan=one_plan, reclaim=reclaim)
+    return Prepared(model=model, partition=partition, table=table, loads=loads, measured=measured)
 
 
 def _shaped(model: Model, device: Device, shapes: Shapes | None) -> Model:
@@ -136,7 +155,12 @@ def _shaped(model: Model, device: Device, shapes: Shapes | None) -> Model:
 
 
 def choose_loads(
-    table: PlanTable, plans: int, free_bytes: int, *, one_plan: bool = False
+    table: PlanTable,
+    plans: int,
+    free_bytes: int,
+    *,
+    one_plan: bool = False,
+    reclaim: Reclaim | None = None,
 ) -> tuple[SpanKey, ...]:
     """Return what to load: one plan that fits, whole models, then parts of the k best plans.
 
@@ -146,6 +170,7 @@ def choose_loads(
         free_bytes: memory that the slices may take together.
         one_plan: nothing beyond the first plan. A model that keeps state must always run in the
             same slices, or its runs would not see each other's state.
+        reclaim: tells how many bytes more could be had for one plan, if not even that fits.
 
     Raises:
         BandError: OUT_OF_MEMORY if not even one plan fits.
@@ -156,7 +181,14 @@ def choose_loads(
         ([s] for s in table.spans if (s.first, s.last) == (0, last)),
         key=lambda spans: spans[0].cost_us,
     )
-    first = _first_that_fits(table, (*best, *whole), free_bytes)
+    candidates = (*best, *whole)
+    first = _first_that_fits(candidates, free_bytes)
+    if first is None:
+        free_bytes += reclaim() if reclaim is not None else 0
+        first = _first_that_fits(candidates, free_bytes)
+        if first is None:
+            raise _too_large(table, candidates, free_bytes)
+        one_plan = True  # what others have loaded is taken for no more than that
     chosen: dict[SpanKey, int] = {}
     for spans in (first,) if one_plan else (first, *whole, *best):
         wanted = {(s.first, s.last, s.processor): s.load_bytes for s in spans}
@@ -167,15 +199,17 @@ def choose_loads(
 
 
 def _first_that_fits(
+    candidates: Iterable[Sequence[Span]], free_bytes: int
+) -> Sequence[Span] | None:
+    fitting = (spans for spans in candidates if sum(s.load_bytes for s in spans) <= free_bytes)
+    return next(fitting, None)
+
+
+def _too_large(
     table: PlanTable, candidates: Iterable[Sequence[Span]], free_bytes: int
-) -> Sequence[Span]:
-    smallest = None
-    for spans in candidates:
-        need = sum(s.load_bytes for s in spans)
-        if need <= free_bytes:
-            return spans
-        smallest = need if smallest is None else min(smallest, need)
-    raise BandError(
+) -> BandError:
+    smallest = min(sum(s.load_bytes for s in spans) for spans in candidates)
+    return BandError(
         ErrorCode.OUT_OF_MEMORY,
         f"model {table.model!r} needs at least {format_bytes(smallest)} for its slices, and "
         f"{format_bytes(max(0, free_bytes))} of the memory budget are free; raise "

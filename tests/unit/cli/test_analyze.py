@@ -10,6 +10,7 @@ import typer
 from band.cli import analyze
 from band.errors import BandError, ErrorCode
 from band.report.ranges import ranges_text
+from band.runtime.host import this_host
 from band.runtime.profiling import Measured, Profile
 from band.testing import models
 from band.testing.data import NO_DATA, data_dir
@@ -117,13 +118,22 @@ def test_measured_costs_replace_estimates(
         processor="cpu",
         runtime="ai-edge-litert",
         runtime_version="1",
+        delegate="xnnpack",
+        threads=1,
         word="emulated",
         runs=3,
         mean_us=7,
         p95_us=9,
     )
     path = tmp_path / "profile.json"
-    Profile(device="tiny", device_version="1", measured=(measured,)).write(path)
+    profile = Profile(
+        device="tiny",
+        device_version="1",
+        host=this_host(),
+        band_version="0",
+        measured=(measured,),
+    )
+    profile.write(path)
     found = _document(capsys, model, "--device", device, "--profile", str(path))
     assert found["predicted_us"] == 7
 

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,8 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import missing_shapes
 from band.model.model import Model
 from band.plan.table import PlanTable
-from band.runtime.profiling import Measured, Profile, read_profile
+from band.runtime.host import this_host
+from band.runtime.profiling import Measured, Profile
 from band.runtime.refusals import with_refused
 from band.runtime.registration import AnalysisOptions, choose_loads, prepare
 from band.testing import models
@@ -123,21 +123,29 @@ def test_options_reach_the_analysis() -> None:
     assert (partition.mode, partition.minimum_subgraph_size) == (Mode.BAND, 1)
 
 
-def _profile(cost_us: int, **changes: str) -> Profile:
+def _profile(cost_us: int) -> Profile:
     model = models.chain()
     entry = Measured(
         model="chain",
         sha256=model.graph.sha256,
         ops=model.graph.compute_ops,
         processor="cpu",
-        runtime=changes.get("runtime", "ai-edge-litert"),
+        runtime="ai-edge-litert",
         runtime_version="2.3.0",
-        word="",
+        delegate="xnnpack",
+        threads=1,
+        word="emulated",
         runs=3,
         mean_us=cost_us,
         p95_us=cost_us + 5,
     )
-    return Profile(device=changes.get("device", "made"), device_version="1", measured=(entry,))
+    return Profile(
+        device="made",
+        device_version="1",
+        host=this_host(),
+        band_version="0",
+        measured=(entry,),
+    )
 
 
 def test_measured_costs_replace_estimates_and_nothing_else() -> None:
@@ -148,41 +156,6 @@ def test_measured_costs_replace_estimates_and_nothing_else() -> None:
     assert [(s.first, s.last, s.processor, s.cost_us) for s in changed] == [(0, last, 0, 123)]
     other = prepare(models.residual(), split_device(), profile=_profile(123)).table
     assert other == prepare(models.residual(), split_device()).table
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"device": "phone"}, "on device 'phone', not on 'made'"),
-        ({"runtime": "tflite-runtime"}, "tflite-runtime on processor 'cpu', which runs ai-edge"),
-    ],
-)
-def test_a_profile_of_something_else_is_refused(changes: dict[str, str], message: str) -> None:
-    with pytest.raises(BandError, match=message) as caught:
-        prepare(models.chain(), split_device(), profile=_profile(5, **changes))
-    assert caught.value.code is ErrorCode.INVALID_CONFIG
-
-
-def test_a_profile_comes_back_from_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "p.json"
-    _profile(77).write(path)
-    assert read_profile(path) == _profile(77)
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"format": "other"}', '{"format": "band-profile"}', "\x00"]
-)
-def test_a_file_that_is_no_profile_is_one_sentence(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "p.json"
-    path.write_text(content)
-    with pytest.raises(BandError, match=r"p\.json is no profile of this version") as caught:
-        read_profile(path)
-    assert caught.value.code is ErrorCode.INVALID_CONFIG
-    with pytest.raises(BandError) as missing:
-        read_profile(tmp_path / "none.json")
-    assert missing.value.code is ErrorCode.NOT_FOUND
-    with pytest.raises(BandError, match="cannot be read"):
-        read_profile(tmp_path)
 
 
 def test_ops_that_failed_to_load_are_refused_beside_those_of_the_device() -> None:

@@ -54,7 +54,7 @@ def check_strict(graph: Graph, device: Device, partition: Partition) -> None:
 
 def _told(names: Iterable[str], why: Mapping[str, str]) -> str:
     told = [why[name] if name in why[name] else f"{name}: {why[name]}" for name in names]
-    return "; ".join(dict.fromkeys(told))
+    return " and ".join(dict.fromkeys(told))
 
 
 def _refused(
@@ -69,7 +69,7 @@ def _refused(
     return BandError(
         ErrorCode.FALLBACK_REFUSED,
         f"strict mode refuses model {graph.name} on {device.name}: {len(fallen)} of "
-        f"{len(graph.compute_ops)} ops would fall back, since {who} {takes} none of them: {told}",
+        f"{len(graph.compute_ops)} ops would fall back, since {who} {takes} none of these: {told}",
         model=graph.name,
         device=device.name,
         processors=tuple(names),

@@ -7,6 +7,7 @@ import typer
 
 from band.analysis.partition import Mode, Preparation
 from band.cli.console import emit_json, err
+from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
     from band.cli.analysis import Analysis
@@ -35,6 +36,8 @@ def register(app: typer.Typer) -> None:
         profile: Annotated[
             Path | None, typer.Option(metavar="P.json", help="Costs measured by band profile.")
         ] = None,
+        rules: RulesOption = None,
+        strict: StrictOption = False,
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Every unit, cut and refused op.")
         ] = False,
@@ -53,12 +56,13 @@ def register(app: typer.Typer) -> None:
         from band.cli import analysis_view
         from band.cli.analysis import Options, analysis
         from band.cli.analysis_document import document
-        from band.config.device import load_device
         from band.model.source import open_model
         from band.report.picture import picture
 
         options = Options(mode, preparation, min_subgraph_size, profile)
-        found = analysis(open_model(model), load_device(device), options)
+        demands = demanded(device, rules, strict=strict)
+        found = analysis(open_model(model), demands.device, options)
+        demands.warn_idle(found.graph)
         drawn = picture(found.graph, found.device, found.partition, found.explanation)
         if json is not None:
             emit_json(document(found), json)

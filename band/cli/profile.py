@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from band.cli.console import err, print_table
+from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
     from band.runtime.profiling import Profile
@@ -34,18 +35,23 @@ def register(app: typer.Typer) -> None:
         everything: Annotated[
             bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
         ] = False,
+        rules: RulesOption = None,
+        strict: StrictOption = False,
     ) -> None:
         """Measure mean and 95th percentile of each subgraph, for --profile of other verbs."""
         from band.cli.bars import bars
-        from band.config.device import load_device
         from band.model.source import open_model
         from band.runtime.profiler import profile_models
 
         refs, where, options = _chosen(models or [], config, device)
+        demands = demanded(where, rules, strict=strict)
+        opened = [open_model(ref) for ref in refs]
+        for model in opened:
+            demands.warn_idle(model.graph)
         with bars() as progress:
             profile, refused = profile_models(
-                load_device(where),
-                [open_model(ref) for ref in refs],
+                demands.device,
+                opened,
                 options=options,
                 runs=runs,
                 everything=everything,

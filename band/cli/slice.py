@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from band.cli.console import emit_json, err, out
+from band.cli.demands import RulesOption, StrictOption, demanded
 
 
 def register(app: typer.Typer) -> None:
@@ -23,18 +24,21 @@ def register(app: typer.Typer) -> None:
         everything: Annotated[
             bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
         ] = False,
+        rules: RulesOption = None,
+        strict: StrictOption = False,
         json: Annotated[
             str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
         ] = None,
     ) -> None:
         """Write the slices that a device loads of a model, and slices.json that wires them."""
-        from band.config.device import load_device
         from band.model.source import open_model
         from band.runtime.export import MANIFEST, export_slices
         from band.runtime.registration import prepare
         from band.runtime.shapes import ask_shapes
 
-        opened, chosen = open_model(model), load_device(device)
+        opened, demands = open_model(model), demanded(device, rules, strict=strict)
+        chosen = demands.device
+        demands.warn_idle(opened.graph)
         prepared = prepare(opened, chosen, shapes=lambda found: ask_shapes(found, chosen))
         manifest = export_slices(prepared, chosen, folder, everything=everything)
         if json is not None:

@@ -1,13 +1,16 @@
 """The configuration of a daemon: what it serves, on which device, by which rule, within limits."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from band.analysis.partition import Mode, Preparation
+from band.config.op_rules import rules_at
 from band.config.policy import PolicyConfig, PolicyEntry, Text, resolved
 from band.config.schema import Schema, parse
 from band.config.yaml_loader import Document, load_yaml
+from band.device.rules import NO_RULES, Rules
 from band.scheduler.options import DEFAULT_POLICY, CoreOptions
 
 _CORE = CoreOptions()
@@ -20,11 +23,22 @@ class ModelConfig(Schema):
         name: what requests call it; the stem of the file or the zoo name if None.
         path: of a .tflite file; exactly one of ``path`` and ``zoo`` is given.
         zoo: a name of ``band models``.
+        rules, exclude, only, strict: see ``op_rules``.
     """
 
     name: Text | None = None
     path: Path | None = None
     zoo: Text | None = None
+    rules: Any = None
+    exclude: Any = None
+    only: Any = None
+    strict: Any = None
+    _demands: Rules = PrivateAttr(default=NO_RULES)
+
+    @property
+    def demands(self) -> Rules:
+        """Return what is laid down for this model."""
+        return self._demands
 
     @property
     def ref(self) -> str:
@@ -122,5 +136,7 @@ def _models(document: Document, config: DaemonConfig, folder: Path) -> tuple[Mod
         path = None if model.path is None else folder / model.path
         if path is not None and path.suffix != ".tflite":
             raise document.error(("models", i, "path"), f"'{model.path}' does not end in .tflite")
-        found[model.served_name] = model.model_copy(update={"path": path})
+        complete = model.model_copy(update={"path": path})
+        complete._demands = rules_at(document, ("models", i))
+        found[model.served_name] = complete
     return tuple(found.values())

@@ -81,22 +81,24 @@ def with_rules(device: Device, rules: Rules) -> Device:
 
 
 def idle_rules(rules: Rules, device: Device, graph: Graph) -> tuple[str, ...]:
-    """Return one sentence for each rule that has nothing to say of a model on a device."""
+    """Return one sentence for each thing a rule names that a model on a device does not have."""
     weight = frozenset(graph.weight_ops)
     found = []
     for rule in rules.entries:
-        picked = rule.selection.ops(graph)
-        told = f"rule {rule.at or rule.selection}: "
+        told = f"rule {rule.at}: " if rule.at else ""
         if not _named(device, rule.processors, rule.at):
             kinds = ", ".join(rule.processors)
             found.append(f"{told}device {device.name} has no processor of kind {kinds}")
-        elif not picked:
-            found.append(f"{told}no op of model {graph.name} matches {rule.selection}")
-        elif picked <= weight:
-            found.append(
-                f"{told}{rule.selection} matches only ops on weights of model {graph.name}, which "
-                "go wherever their readers go"
-            )
+            continue
+        for item in rule.selection.items():
+            picked = item.ops(graph)
+            if not picked:
+                found.append(f"{told}no op of model {graph.name} matches {item}")
+            elif picked <= weight:
+                found.append(
+                    f"{told}{item} matches only ops on weights of model {graph.name}, which go "
+                    "wherever their readers go"
+                )
     return tuple(found)
 
 

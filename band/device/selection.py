@@ -39,6 +39,14 @@ class Selection:
                 found.add(op.index)
         return frozenset(found)
 
+    def items(self) -> tuple["Selection", ...]:
+        """Return a selection for each single thing that is named, in the order of the lists."""
+        return (
+            *(Selection(types=(kind,)) for kind in self.types),
+            *(Selection(ranges=(span,)) for span in self.ranges),
+            *(Selection(tensors=(name,)) for name in self.tensors),
+        ) or (self,)
+
     def __str__(self) -> str:
         """Return what is selected in the words of the file."""
         ranges = (str(a) if a == b else f"{a}-{b}" for a, b in self.ranges)

@@ -67,6 +67,7 @@ def engine_options(config: DaemonConfig) -> EngineOptions:
             minimum_subgraph_size=analysis.minimum_subgraph_size,
             plans=analysis.plans,
         ),
+        rules={model.served_name: model.demands for model in config.models},
         core=CoreOptions(
             default_priority=config.default_priority,
             window=config.window,

@@ -47,11 +47,13 @@ class Tensor:
 
     Attributes:
         index: its id in the original file; all wiring between slices uses these ids.
-        shape: static shape, or None when the file gives none.
+        shape: static shape, or None when it is not known before a run.
         dtype: lower-case name such as ``float32`` or ``int8``.
         constant: its buffer holds data (or it has no elements, and so needs none).
         variable: state that the interpreter keeps between runs.
         buffer_bytes: size of the constant data, 0 if there is none.
+        signature: its shape with -1 for each dimension that the file leaves open; None if it
+            leaves none open. The shape then says 1 there.
     """
 
     index: int
@@ -62,6 +64,7 @@ class Tensor:
     variable: bool = False
     buffer_bytes: int = 0
     quantization: Quantization | None = None
+    signature: tuple[int, ...] | None = None
 
     @property
     def byte_size(self) -> int | None:
@@ -227,6 +230,12 @@ def _reshaped(graph: Graph, shapes: Mapping[int, tuple[int, ...] | None]) -> Gra
     # A tensor whose shape was not known holds its readers and its maker together.
     parts = smallest_parts(tensors, graph.ops, graph.producer, graph.consumers, graph.compute_ops)
     return replace(graph, tensors=tensors, atoms=parts, atom_of=_homes(parts, len(graph.ops)))
+
+
+def input_shapes(graph: Graph) -> dict[int, tuple[int, ...]]:
+    """Return the shapes of the model's inputs, as far as they are known."""
+    known = {t: graph.tensors[t].shape for t in graph.inputs}
+    return {t: shape for t, shape in known.items() if shape is not None}
 
 
 def missing_shapes(graph: Graph) -> tuple[int, ...]:

@@ -12,9 +12,6 @@ from typing import Final
 
 from band.model.graph import Graph, Op
 
-Signatures = Mapping[int, tuple[int, ...]]
-"""Tensor id -> shape with -1 for each open dimension; tensors without open ones are left out."""
-
 # Op type -> inputs whose values set the shape of the outputs. All others follow from shapes alone.
 _SHAPE_OPERANDS: Final[Mapping[str, tuple[int, ...]]] = {
     "RESHAPE": (1,), "BROADCAST_TO": (1,), "TILE": (1,), "FILL": (0,), "SLICE": (1, 2),
@@ -53,42 +50,40 @@ _COUNT_KEPT: Final = frozenset(
 _JOINED: Final = frozenset({"CONCATENATION", "PACK"})
 
 
-def doubtful_shapes(graph: Graph, signatures: Signatures) -> frozenset[int]:
+def doubtful_shapes(graph: Graph) -> frozenset[int]:
     """Return the computed tensors whose claimed shape cannot be believed.
 
     Args:
         graph: with the shapes that the file claims.
-        signatures: the open dimensions of the file.
     """
     only_batch = all(
-        open_dims(signatures[t]) == (0,) and len(signatures[t]) > 1
+        _open_dims(graph, t) in ((), (0,)) and len(graph.tensors[t].signature or (0, 0)) > 1
         for t in graph.inputs
-        if t in signatures
     )
     doubtful: set[int] = set()
     for op in graph.ops:
         if shaped_by_values(graph, op):
             doubtful.update(op.outputs)
-        elif is_open := [t for t in op.outputs if t in signatures]:
+        elif is_open := [t for t in op.outputs if _open_dims(graph, t)]:
             believed = (
                 only_batch
                 and doubtful.isdisjoint(op.inputs)
-                and all(open_dims(signatures[t]) == (0,) for t in is_open)
+                and all(_open_dims(graph, t) == (0,) for t in is_open)
                 and _keeps_batch(graph, op)
             )
             doubtful.update(() if believed else is_open)
     return frozenset(doubtful)
 
 
-def open_dims(signature: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the dimensions that a signature leaves open."""
-    return tuple(n for n, size in enumerate(signature) if size < 0)
-
-
 def shaped_by_values(graph: Graph, op: Op) -> bool:
     """Return whether the shape of an op's outputs depends on values that a run computes."""
     operands = [op.inputs[n] for n in _SHAPE_OPERANDS.get(op.type, ()) if n < len(op.inputs)]
     return any(t >= 0 and t not in graph.weight_tensors for t in operands)
+
+
+def _open_dims(graph: Graph, tensor: int) -> tuple[int, ...]:
+    signature = graph.tensors[tensor].signature or ()
+    return tuple(n for n, size in enumerate(signature) if size < 0)
 
 
 def _keeps_batch(graph: Graph, op: Op) -> bool:

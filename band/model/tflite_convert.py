@@ -79,6 +79,7 @@ def convert_tensor(index: int, tensor: Any, buffer: Any, *, computed: bool, wher
         variable=variable,
         buffer_bytes=data_bytes if constant else 0,
         quantization=_quantization(tensor.quantization),
+        signature=_signature(tensor),
     )
     expected = converted.byte_size
     if constant and tensor.sparsity is None and expected is not None and data_bytes < expected:
@@ -88,6 +89,11 @@ def convert_tensor(index: int, tensor: Any, buffer: Any, *, computed: bool, wher
         )
         raise BandError(ErrorCode.INVALID_MODEL, msg, model=where)
     return converted
+
+
+def _signature(tensor: Any) -> tuple[int, ...] | None:
+    signature = _ints(tensor.shapeSignature)
+    return signature if any(d < 0 for d in signature) else None
 
 
 def _quantization(params: Any) -> Quantization | None:

@@ -112,7 +112,7 @@ def _graph(tree: Any, name: str, sha256: str, where: str) -> Graph:
         outputs=outputs,
         subgraph_count=len(tree.subgraphs),
     )
-    return forget_shapes(graph, doubtful_shapes(graph, _signatures(main)))
+    return forget_shapes(graph, doubtful_shapes(graph))
 
 
 def _check_ends(
@@ -135,13 +135,3 @@ def _check_ends(
                     f"which has no value outside an interpreter; convert it without that {role}",
                     model=where,
                 )
-
-
-def _signatures(subgraph: Any) -> dict[int, tuple[int, ...]]:
-    """Return the shape signatures that leave a dimension open."""
-    found = {}
-    for number, tensor in enumerate(sequence(subgraph.tensors)):
-        signature = tensor.shapeSignature
-        if signature is not None and len(signature) and min(signature) < 0:
-            found[number] = tuple(int(d) for d in signature)
-    return found

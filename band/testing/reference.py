@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from band.clock import MonotonicClock
-from band.model.graph import missing_shapes
+from band.model.graph import input_shapes, missing_shapes
 from band.model.model import Model, with_shapes
 from band.model.tflite_writer import write_whole
 from band.runtime.backends import cpu
@@ -29,7 +29,9 @@ class Reference:
         context = BackendContext(device=device, clock=MonotonicClock())
         self._backend = cpu.Backend(device.processors[0], cpu.Options(), context)
         if missing_shapes(model.graph):
-            model = with_shapes(model, self._backend.shapes(model.content))
+            model = with_shapes(
+                model, self._backend.shapes(model.source, input_shapes(model.graph))
+            )
         self.model = model
         self.info = model_info(model.graph, model.graph.name, "")
         self._whole = write_whole(model)

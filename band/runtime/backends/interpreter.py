@@ -7,6 +7,7 @@ and releases the interpreter lock of Python in ``invoke`` only: allocating holds
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from band.analysis.partition import Unsupported
 from band.device.profile import Processor
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
+from band.runtime.backends.known_shapes import known_shapes
 from band.runtime.backends.native_log import notices_hidden
 from band.runtime.backends.protocol import Allocate, Array, LoadedSlice
 
@@ -35,11 +37,12 @@ _RUNTIME_ERRORS: Final = (RuntimeError, ValueError, TypeError, SystemError)
 
 
 class Runtime(NamedTuple):
-    """One installed interpreter package."""
+    """One installed interpreter package; ``plain_resolver`` asks it for no delegate at all."""
 
     name: str
     version: str
     interpreter: Callable[..., Any]
+    plain_resolver: Any
 
     def unsupported(self, graph: Graph, processor: str) -> tuple[Unsupported, ...]:
         """Return the custom ops that the package has no kernel for."""
@@ -101,7 +104,8 @@ def open_runtime(name: str, processor: str) -> Runtime:
         )
     with notices_hidden():
         module = import_module(_MODULES[name])
-    return Runtime(name, version, module.Interpreter)
+    plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return Runtime(name, version, module.Interpreter, plain)
 
 
 class _Port(NamedTuple):
@@ -236,14 +240,17 @@ class InterpreterBackend:
         """Return the ops that the runtime has no kernel for."""
         return self.runtime.unsupported(graph, self.processor.name)
 
-    def shapes(self, content: bytes) -> Mapping[int, tuple[int, ...]]:
-        """Return the shape of every tensor after allocating the whole model.
+    def shapes(
+        self, source: bytes | Path, inputs: Mapping[int, tuple[int, ...]]
+    ) -> Mapping[int, tuple[int, ...]]:
+        """Return the shape of every tensor that has one before the model runs.
 
         Raises:
             BandError: BACKEND_FAILED if the runtime refuses the model.
         """
-        details = _allocated(self.runtime, content, self.processor.threads).get_tensor_details()
-        return {d["index"]: tuple(int(n) for n in d["shape"]) for d in details}
+        what = f"{self.runtime.name} {self.runtime.version} refused the model"
+        with runtime_errors(what), notices_hidden():
+            return known_shapes(self.runtime, source, inputs)
 
     def load(
         self, content: bytes, inputs: tuple[int, ...], outputs: tuple[int, ...]

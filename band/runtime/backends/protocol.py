@@ -6,6 +6,7 @@ One instance serves one worker and is never called from two threads at once.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -124,8 +125,16 @@ class Backend(Protocol):
         """Return the ops that this backend cannot run, each with its reason."""
         ...
 
-    def shapes(self, content: bytes) -> Mapping[int, tuple[int, ...]]:
-        """Return the shape of every tensor after allocating the whole model.
+    def shapes(
+        self, source: bytes | Path, inputs: Mapping[int, tuple[int, ...]]
+    ) -> Mapping[int, tuple[int, ...]]:
+        """Return the shape of every tensor that has one before the model runs.
+
+        A tensor whose shape only a run tells is left out.
+
+        Args:
+            source: the whole model: its bytes, or the path of a large file.
+            inputs: original tensor id -> shape that this input of the model is to have.
 
         Raises:
             BandError: BACKEND_FAILED if the runtime refuses the model.

@@ -154,7 +154,7 @@ def test_a_custom_op_without_kernel_is_refused_with_its_name() -> None:
 
 def test_shapes_come_from_allocating_the_whole_model() -> None:
     model = models.chain()
-    shapes = _cpu().shapes(model.content)
+    shapes = _cpu().shapes(model.source, {})
     for tensor in model.graph.tensors:
         if tensor.shape is not None:
             assert shapes[tensor.index] == tensor.shape

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from band.cli.console import err, print_table
+from band.cli.console import err, out, print_table
 from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
@@ -32,14 +31,22 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="D", help="A shipped device or a file (host).")
         ] = None,
         runs: Annotated[int, typer.Option(min=1, help="Runs of each subgraph.")] = 20,
+        ranges: Annotated[
+            int,
+            typer.Option(min=0, help="Ranges of ops measured per model for the cost model."),
+        ] = 15,
         everything: Annotated[
             bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
         ] = False,
         rules: RulesOption = None,
         strict: StrictOption = False,
     ) -> None:
-        """Measure mean and 95th percentile of each subgraph, for --profile of other verbs."""
+        """Measure subgraphs and fit a cost model to them, for --profile of other verbs.
+
+        Shows each measurement beside what the cost model predicts when it has not seen it.
+        """
         from band.cli.bars import bars
+        from band.cli.profile_view import fit_sentences, measured_table
         from band.model.source import open_model
         from band.runtime.profiler import profile_models
 
@@ -54,13 +61,16 @@ def register(app: typer.Typer) -> None:
                 opened,
                 options=options,
                 runs=runs,
+                ranges=ranges,
                 everything=everything,
                 progress=progress,
             )
         for sentence in refused:
             err.print(f"not measured: {sentence}", markup=False)
         _write(profile, path)
-        print_table(_table(profile))
+        print_table(measured_table(profile))
+        for sentence in fit_sentences(profile):
+            out.print(sentence, markup=False, soft_wrap=True)
         err.print(f"wrote {len(profile.measured)} measurements to {path}", markup=False)
 
 
@@ -98,25 +108,3 @@ def _write(profile: "Profile", path: Path) -> None:
             f"cannot write {path}: {error.strerror}; name another file with --out",
             path=str(path),
         ) from error
-
-
-def _table(profile: "Profile") -> Table:
-    from band.units import format_us
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("model", "processor", "ops", "runtime"):
-        table.add_column(title, no_wrap=True)
-    for title in ("runs", "mean", "p95"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for entry in profile.measured:
-        word = f" ({entry.word})" if entry.word else ""
-        table.add_row(
-            entry.model,
-            f"{entry.processor}{word}",
-            f"{entry.ops[0]}-{entry.ops[-1]} ({len(entry.ops)})",
-            f"{entry.runtime} {entry.runtime_version}",
-            str(entry.runs),
-            f"{format_us(entry.mean_us)}{word}",
-            f"{format_us(entry.p95_us)}{word}",
-        )
-    return table

@@ -39,6 +39,31 @@ def test_measurements_are_printed_and_written(model: Path, tmp_path: Path) -> No
     assert "cpu0" in printed
 
 
+def test_each_measurement_stands_beside_what_the_cost_model_says(
+    model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.json"
+    printed = _run("profile", model, "--runs", 2, "--out", path)
+    profile = read_profile(path)
+    entry = next(m for m in profile.measured if m.error is not None)
+    row = next(line for line in printed.splitlines() if line.startswith("chain"))
+    assert printed.splitlines()[0].split()[-2:] == ["predicted", "error"]
+    assert row.split()[-1] == f"{entry.error:+.1%}"
+    assert "median error" in printed
+    assert "held back in turns" in printed
+    names = ", ".join(profile.fits[0].processors)
+    assert f"cost model of {names}:" in printed
+
+
+def test_without_ranges_only_what_is_loaded_is_measured(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    printed = _run("profile", model, "--runs", 1, "--ranges", 0, "--out", path)
+    profile = read_profile(path)
+    assert {len(m.ops) for m in profile.measured} == {len(models.chain().graph.compute_ops)}
+    assert profile.fits == ()
+    assert "cost model" not in printed
+
+
 def test_every_emulated_figure_says_so(model: Path, tmp_path: Path) -> None:
     printed = _run(
         "profile", model, "--device", "pixel4", "--runs", 1, "--out", tmp_path / "p.json"

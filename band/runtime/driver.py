@@ -18,10 +18,12 @@ from band.runtime.delivery import Delivery
 from band.runtime.futures import InferResult
 from band.runtime.live import LiveJob
 from band.runtime.memory import BufferPool
+from band.runtime.mover import Mover
 from band.runtime.orders import OrderBook
 from band.runtime.outcomes import error_of
 from band.runtime.overrun import OverrunWatch
 from band.runtime.reports import Done, Down, Failed, Report, Up
+from band.runtime.room import Room
 from band.runtime.stats import Counters
 from band.runtime.workforce import Post
 from band.scheduler.commands import (
@@ -90,16 +92,27 @@ class Driver:
         self._default_priority = default_priority
         self._delivered = delivered
         self._posts: Mapping[int, Post] = {}
+        self._mover: Mover
+        self._room: Room
         self._down: dict[int, str] = {}
         self._jobs: dict[int, LiveJob] = {}
         self._orders = OrderBook(pool, self._task_ended)
-        self._now_us = 0
+        self._now_us = self._pool_bytes = 0
         self._out: list[Callable[[], None]] = []
         self._agenda = Agenda(clock, self._perform, lambda: self._handle(Tick()))
 
-    def start(self, posts: Mapping[int, Post], policy: PolicySwapped) -> None:
-        """Start the thread; the first events put the policy in force and the workers up."""
-        self._posts = posts
+    def start(
+        self, posts: Mapping[int, Post], mover: Mover, room: Room, policy: PolicySwapped
+    ) -> None:
+        """Start the thread; the first events put the policy in force and the workers up.
+
+        Args:
+            posts: the workers.
+            mover: loads and evicts slices.
+            room: knows what slices may take.
+            policy: the policy.
+        """
+        self._posts, self._mover, self._room = posts, mover, room
         opening: list[Event] = [policy, *(post.up for post in posts.values())]
         for event in opening:
             self._agenda.put(partial(self._handle, event))
@@ -173,7 +186,11 @@ class Driver:
                 self._agenda.wake_at(at_us)
             case Abandon():
                 pass  # a slice cannot be stopped; its result goes nowhere when it comes
-            case Load() | Evict() | Advise():
+            case Load():
+                self._mover.load(command)
+            case Evict():
+                self._mover.evict(command)
+            case Advise():
                 _log.warning("the engine does not carry out command=%r", command)
             case _:
                 assert_never(command)
@@ -201,6 +218,8 @@ class Driver:
                 if self._orders.done(task, result, now_us):
                     event = TaskFinished(task, result.run_us, result.transfer_us)
                     self._handle_at(event, now_us)
+                    if self._pool.total_bytes != self._pool_bytes:
+                        self._divide_anew()
             case Failed(task, reason):
                 self._orders.lose(task, now_us)
                 self._handle_at(TaskFailed(task, reason), now_us)
@@ -221,6 +240,13 @@ class Driver:
         for task in self._orders.on(processor):
             self._orders.lose(task, now_us)
         self._handle_at(WorkerDown(processor, reason), now_us)
+
+    def _divide_anew(self) -> None:
+        """Tell the core that boundary buffers take more or less of the memory than before."""
+        self._pool_bytes = self._pool.total_bytes
+        change = self._room.change()
+        if change is not None:
+            self._handle(change)
 
     def _task_ended(self, record: TaskRecord) -> None:
         self.counters.task(record)

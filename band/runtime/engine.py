@@ -31,9 +31,8 @@ from band.runtime.loading import Registered
 from band.runtime.memory import BufferPool, MemoryAccount
 from band.runtime.options import EngineOptions
 from band.runtime.overrun import OverrunWatch
-from band.runtime.registrar import Registrar
-from band.runtime.registry import Registry
 from band.runtime.requests import RequestMaker, RequestParameters
+from band.runtime.service import SliceService
 from band.runtime.stats import EngineStats, take_stats
 from band.runtime.tensors import ModelInfo, TensorInfo
 from band.runtime.workforce import Workforce
@@ -77,8 +76,7 @@ class Engine:
         recorder: Recorder | None = None,
     ) -> None:
         _check_device(device)
-        options = options or EngineOptions()
-        self.device = device
+        options, self.device = options or EngineOptions(), device
         self.clock = MonotonicClock(time_scale=device.time_scale)
         self._start_us = self.clock.now_us()
         self._policy_dirs = tuple(policy_dirs)
@@ -104,11 +102,13 @@ class Engine:
             self._delivery.close()
             raise
         posts = self._workforce.posts
-        registrar = Registrar(device, posts, self._account, options)
-        self._registry = Registry(registrar, self._driver, self._pool, self._intake.check)
+        self._slices = SliceService(
+            device, posts, self._pool, self._driver, self.clock, options, self._intake.check
+        )
+        self._registry = self._slices.registry
         self._switch_interval_s = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        self._driver.start(posts, opening)
+        self._driver.start(posts, self._slices.mover, self._slices.room, opening)
         try:
             self._check_policy()
         except BandError:
@@ -157,7 +157,7 @@ class Engine:
         Raises:
             BandError: UNKNOWN_MODEL.
         """
-        return self._registry.get(name)
+        return self._registry.get(name).now()
 
     def submit(
         self, model: str, inputs: Mapping[str, Any], **parameters: Unpack[RequestParameters]
@@ -213,6 +213,7 @@ class Engine:
                 self._driver.counters,
                 self._workforce.posts,
                 self._pool,
+                slices=self._slices.counts(),
                 accepted=self._intake.accepted,
                 down=self._driver.down(),
                 up_us=self.clock.now_us() - self._start_us,
@@ -243,6 +244,7 @@ class Engine:
             return
         self._driver.stop()
         self._workforce.close()
+        self._slices.close()
         self._delivery.close()
         sys.setswitchinterval(self._switch_interval_s)
 

@@ -7,7 +7,6 @@ from typing import Final
 from band.errors import BandError, ErrorCode
 from band.model.atoms import is_stateful
 from band.model.slice import Slice
-from band.model.tflite_writer import write_slice, write_whole
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
 from band.plan.task import SliceKey
@@ -17,6 +16,8 @@ from band.runtime.measuring import Timing, measure, random_inputs
 from band.runtime.memory import MemoryAccount
 from band.runtime.profiling import Measured, measured
 from band.runtime.registration import Prepared, SpanKey
+from band.runtime.room import WAIT_S, Room
+from band.runtime.stores import SliceStore
 from band.runtime.tensors import model_info
 from band.runtime.workforce import Post
 from band.units import format_bytes
@@ -29,20 +30,31 @@ class Registered:
     """A model whose slices are loaded.
 
     Attributes:
-        loads: bytes counted for each loaded span.
+        loads: bytes counted for each span that is loaded or on its way in or out; the mover
+            changes it.
         measured: execution times taken at registration, of processors that are not emulated.
     """
 
     prepared: Prepared
     live: LiveModel
-    slices: Mapping[SliceKey, Slice]
-    loads: Mapping[SpanKey, int]
+    loads: dict[SpanKey, int]
     measured: tuple[Measured, ...]
 
     @property
     def table(self) -> PlanTable:
         """Return the plan table in force."""
         return self.prepared.table
+
+    def ops(self, key: SpanKey) -> tuple[int, ...]:
+        """Return the compute ops of a span of its table."""
+        span = self.table.find(*key)
+        assert span is not None
+        return ops_of(self.prepared, span)
+
+    def now(self) -> "Registered":
+        """Return a picture of it with what is loaded now."""
+        loads = self.loads.copy()
+        return replace(self, prepared=replace(self.prepared, loads=tuple(loads)), loads=loads)
 
 
 class SliceRefusal(Exception):  # noqa: N818 - no error: it leads to another plan
@@ -61,10 +73,14 @@ class Loading:
         self,
         posts: Mapping[int, Post],
         account: MemoryAccount,
+        store: SliceStore,
+        room: Room,
         prepared: Prepared,
     ) -> None:
         self._posts = posts
         self._account = account
+        self._store = store
+        self._room = room
         self._prepared = prepared
         self._graph = prepared.model.graph
         self._name = prepared.table.model
@@ -84,6 +100,7 @@ class Loading:
         words = {self._posts[key[2]].info.word for key in prepared.loads}
         info = model_info(self._graph, self._name, next((w for w in sorted(words) if w), ""))
         costs: dict[SpanKey, int] = {}
+        self._room.claim(sum(self._spans[key].load_bytes for key in prepared.loads), self._name)
         for key in prepared.loads:
             span = self._spans[key]
             if not self._load(key, span):
@@ -92,7 +109,7 @@ class Loading:
             cost_us = self._try(span, 0 if emulated or key in known else runs)
             if cost_us:
                 costs[key] = cost_us
-        table = prepared.table.with_costs(costs, prepared.table.version)
+        table = _sized(prepared.table.with_costs(costs, prepared.table.version), self._loads)
         return Registered(
             prepared=replace(prepared, table=table, loads=tuple(self._loads)),
             live=LiveModel(
@@ -101,7 +118,6 @@ class Loading:
                 [unit.ops for unit in prepared.partition.units],
                 {(span.units, span.processor): span.cost_us for span in table.spans},
             ),
-            slices=self._slices,
             loads=self._loads,
             measured=tuple(self._measured),
         )
@@ -115,9 +131,7 @@ class Loading:
         """Load one slice; return False if it turns out too large and others will do."""
         worker = self._posts[span.processor].worker
         slice_key = SliceKey(self._name, span.units)
-        part = self._slices.get(slice_key)
-        if part is None:
-            part = self._slices[slice_key] = self._write(span)
+        part = self._slices[slice_key] = self._store.take(self._prepared.model, self._ops(span))
         self._account.force(span.load_bytes)
         self._loads[key] = span.load_bytes
         try:
@@ -126,7 +140,7 @@ class Loading:
             raise SliceRefusal(span, error.message) from error
         self._account.force(size - span.load_bytes)
         self._loads[key] = size
-        if self._account.free_bytes >= 0:
+        if self._account.free_bytes >= 0 or self._more_room():
             return True
         self._unload(key)
         if not Kernel(self._prepared.table.restricted(self._loads)).k_best(1):
@@ -143,14 +157,21 @@ class Loading:
 
     def _unload(self, key: SpanKey) -> None:
         worker = self._posts[key[2]].worker
-        worker.unload(SliceKey(self._name, self._spans[key].units))
+        span = self._spans[key]
+        worker.unload(SliceKey(self._name, span.units)).result()
         self._account.release(self._loads.pop(key))
+        self._store.give_back(self._prepared.model, self._ops(span))
 
-    def _write(self, span: Span) -> Slice:
-        model = self._prepared.model
-        if span.units == self._prepared.table.all_units:
-            return write_whole(model)
-        return write_slice(model, ops_of(self._prepared, span))
+    def _more_room(self) -> bool:
+        """Make room for a slice that is larger than its table says, if that is possible."""
+        missing = -self._account.free_bytes
+        if self._room.reclaimable() < missing:
+            return False
+        self._room.claim_more(missing)
+        return self._account.wait_free(0, WAIT_S)
+
+    def _ops(self, span: Span) -> tuple[int, ...]:
+        return ops_of(self._prepared, span)
 
     def _try(self, span: Span, runs: int) -> int | None:
         """Run a slice; return its mean execution time, None if it was only warmed up."""
@@ -173,6 +194,12 @@ class Loading:
         found = measured(self._graph, part, worker.processor.name, info, times)
         self._measured.append(found)
         return found.mean_us
+
+
+def _sized(table: PlanTable, loads: Mapping[SpanKey, int]) -> PlanTable:
+    """Return the table with what its loaded slices really take."""
+    spans = (s._replace(load_bytes=loads.get(s[:3], s.load_bytes)) for s in table.spans)
+    return replace(table, spans=tuple(spans))
 
 
 def ops_of(prepared: Prepared, span: Span) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ class MemoryAccount:
     def __init__(self, budget_bytes: int) -> None:
         self.budget_bytes = budget_bytes
         self._used_bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     @property
     def used_bytes(self) -> int:
@@ -50,6 +50,12 @@ class MemoryAccount:
         """Give bytes back."""
         with self._lock:
             self._used_bytes -= byte_count
+            self._lock.notify_all()
+
+    def wait_free(self, byte_count: int, timeout_s: float) -> bool:
+        """Wait until so many bytes are free; return False if that takes longer than the time."""
+        with self._lock:
+            return self._lock.wait_for(lambda: byte_count <= self.free_bytes, timeout_s)
 
     def __repr__(self) -> str:
         return f"<MemoryAccount {self._used_bytes} of {self.budget_bytes} B>"
@@ -66,11 +72,13 @@ class BufferPool:
     Attributes:
         allocations: buffers allocated so far.
         in_use_bytes: bytes that are taken now.
+        total_bytes: bytes of all its buffers, those kept for later included.
     """
 
     def __init__(self, account: MemoryAccount) -> None:
         self.allocations = 0
         self.in_use_bytes = 0
+        self.total_bytes = 0
         self.account = account
         self._kept: defaultdict[int, list[Array]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -113,9 +121,11 @@ class BufferPool:
                     budget_bytes=self.account.budget_bytes,
                 )
         self.allocations += 1
+        self.total_bytes += size
         return np.empty(size, np.uint8)
 
     def _free_kept(self) -> None:
         freed = sum(size * len(buffers) for size, buffers in self._kept.items())
         self._kept.clear()
+        self.total_bytes -= freed
         self.account.release(freed)

@@ -15,6 +15,8 @@ from band.runtime.memory import MemoryAccount
 from band.runtime.options import EngineOptions
 from band.runtime.refusals import with_refused
 from band.runtime.registration import prepare
+from band.runtime.room import Room
+from band.runtime.stores import SliceStore
 from band.runtime.workforce import Post
 
 _ROUNDS: Final = 16

@@ -8,8 +8,10 @@ from band.errors import BandError, ErrorCode
 from band.model.model import Model
 from band.runtime.driver import Driver
 from band.runtime.loading import Registered
-from band.runtime.memory import BufferPool
+from band.runtime.mover import Mover
 from band.runtime.registrar import Registrar
+from band.runtime.room import Room
+from band.runtime.stores import ModelStore
 from band.scheduler.events import ModelAdded, ModelRemoved
 
 
@@ -19,7 +21,9 @@ class Registry:
     Args:
         registrar: loads them.
         driver: tells the core.
-        pool: gives back its spare buffers before a model is loaded.
+        mover: carries out what the core asks for them afterwards.
+        room: is told what comes and goes.
+        trim: frees what is kept for later only; called before a model is loaded.
         check_open: raises if nothing new may come in.
     """
 
@@ -27,12 +31,17 @@ class Registry:
         self,
         registrar: Registrar,
         driver: Driver,
-        pool: BufferPool,
+        mover: Mover,
+        room: Room,
+        trim: Callable[[], None],
         check_open: Callable[[], None],
     ) -> None:
         self._registrar = registrar
         self._driver = driver
-        self._pool = pool
+        self._mover = mover
+        self._room = room
+        self._trim = trim
+        self._parsed = ModelStore()
         self._check_open = check_open
         self._models: dict[str, Registered] = {}
         self._versions = count(1)
@@ -48,10 +57,7 @@ class Registry:
             self._check_open()
             known = self._models.get(name)
             if known is None:
-                self._pool.trim()
-                known = self._registrar.add(model, name, next(self._versions))
-                self._driver.post(ModelAdded(known.table, known.prepared.loads))
-                self._models[name] = known
+                known = self._models[name] = self._load(model, name)
             elif known.live.info.sha256 != model.graph.sha256:
                 raise BandError(
                     ErrorCode.MODEL_EXISTS,
@@ -60,8 +66,25 @@ class Registry:
                 )
             return known
 
+    def _load(self, model: Model, name: str) -> Registered:
+        self._trim()
+        model = self._parsed.keep(model)
+        try:
+            loaded = self._registrar.add(model, name, next(self._versions))
+        except BaseException:
+            self._parsed.drop(model)
+            self._room.release()
+            raise
+        prepared = loaded.prepared
+        self._mover.adopt(loaded)
+        slices_bytes = self._room.admit(name, prepared.boundary_bytes)
+        self._driver.post(
+            ModelAdded(prepared.table, prepared.loads, prepared.stateful, slices_bytes)
+        )
+        return loaded
+
     def remove(self, name: str) -> None:
-        """Forget a model and free what it takes.
+        """Forget a model and free what it takes, after the tasks that still run on its slices.
 
         Raises:
             BandError: UNKNOWN_MODEL.
@@ -69,10 +92,11 @@ class Registry:
         with self._turn:
             registered = self.get(name)
             del self._models[name]
-            self._driver.post(ModelRemoved(name))
-            self._driver.ask(lambda core: core.status())  # from here on it starts no task
-            self._registrar.remove(registered)
-            self._pool.trim()
+            self._driver.post(ModelRemoved(name))  # the core asks for each slice to be evicted
+            self._mover.abandon(registered)
+            self._parsed.drop(registered.prepared.model)
+            self._trim()
+            self._room.dismiss(name)
 
     def get(self, name: str) -> Registered:
         """Return one model.
@@ -89,6 +113,11 @@ class Registry:
                 model=name,
             )
         return registered
+
+    @property
+    def parsed(self) -> int:
+        """Return how many distinct files are kept parsed."""
+        return len(self._parsed)
 
     def all(self) -> tuple[Registered, ...]:
         """Return all models in the order of their registration."""

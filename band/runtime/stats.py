@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from band.metrics.records import RequestRecord, TaskRecord
 from band.runtime.memory import BufferPool
+from band.runtime.stores import SliceCounts
 from band.runtime.workforce import Post
 from band.scheduler.commands import JobOutcome
 from band.scheduler.options import CoreStatus
@@ -39,8 +40,10 @@ class EngineStats:
         memory_used_bytes: loaded slices and boundary buffers.
         buffer_bytes: of it, boundary buffers that hold data now.
         buffer_allocations: boundary buffers allocated since the start; the rest was used again.
+        slices: how models and the contents of slices are shared.
         up_us: device time since the start.
-        core: the scheduler's own picture: policy in force, queue, table versions.
+        core: the scheduler's own picture: policy in force, queue, table versions, slices loaded,
+            background loads and evictions.
     """
 
     accepted: int
@@ -54,6 +57,7 @@ class EngineStats:
     memory_budget_bytes: int
     buffer_bytes: int
     buffer_allocations: int
+    slices: SliceCounts
     up_us: int
     processors: tuple[ProcessorStats, ...]
     core: CoreStatus
@@ -100,6 +104,7 @@ def take_stats(
     posts: Mapping[int, Post],
     pool: BufferPool,
     *,
+    slices: SliceCounts,
     accepted: int,
     down: tuple[str, ...],
     up_us: int,
@@ -118,6 +123,7 @@ def take_stats(
         memory_budget_bytes=pool.account.budget_bytes,
         buffer_bytes=pool.in_use_bytes,
         buffer_allocations=pool.allocations,
+        slices=slices,
         up_us=up_us,
         processors=tuple(
             counters.processor(post, up=post.up.name not in down) for post in posts.values()

@@ -1,9 +1,12 @@
 """A worker: the thread that owns one processor's backend and is the only one to call it.
 
-It runs one task at a time. Whatever else the backend must do (load, profile, unload) is a chore:
-chores wait for tasks, never the other way round.
+It runs one task at a time. Whatever else the backend must do (load, profile, unload) is a chore. A
+chore waits while there are tasks, but not longer than its patience: then the next task waits for
+it, or a processor that always has a task could never take a new model. What nobody waits for has
+no limit to its patience.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -31,10 +34,21 @@ T = TypeVar("T")
 _FIRST_PROBE_S: Final = 0.05
 _LAST_PROBE_S: Final = 5.0
 
+PATIENCE_S: Final = 0.05
+"""How long a chore waits for tasks that somebody waits for: a registration, an eviction."""
+
+UNHURRIED: Final = math.inf
+"""The patience of a chore that nobody waits for."""
+
 
 class _Loaded(NamedTuple):
     handle: int
     slice: Slice
+
+
+class _Chore(NamedTuple):
+    due_s: float
+    run: Callable[[], None]
 
 
 class Worker:
@@ -59,7 +73,7 @@ class Worker:
         self._backend: Backend | None = None
         self._slices: dict[SliceKey, _Loaded] = {}
         self._orders: deque[Order] = deque()
-        self._chores: deque[Callable[[], None]] = deque()
+        self._chores: deque[_Chore] = deque()
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(
@@ -84,11 +98,11 @@ class Worker:
         """Drop the tasks that it has not begun: the scheduler counts them as lost."""
         self._orders.clear()
 
-    def call(self, chore: Callable[[Backend], T]) -> "Future[T]":
+    def call(self, chore: Callable[[Backend], T], patience_s: float = PATIENCE_S) -> "Future[T]":
         """Call the backend from its thread, between tasks."""
-        return self._do(lambda: chore(self._ready()))
+        return self._do(lambda: chore(self._ready()), patience_s)
 
-    def load(self, key: SliceKey, part: Slice) -> "Future[int]":
+    def load(self, key: SliceKey, part: Slice, patience_s: float = PATIENCE_S) -> "Future[int]":
         """Load a slice; the result is the bytes it takes."""
 
         def chore() -> int:
@@ -96,7 +110,7 @@ class Worker:
             self._slices[key] = _Loaded(loaded.handle, part)
             return loaded.load_bytes
 
-        return self._do(chore)
+        return self._do(chore, patience_s)
 
     def unload(self, key: SliceKey) -> "Future[None]":
         """Free a slice; nothing happens if it is not loaded."""
@@ -123,7 +137,7 @@ class Worker:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _do(self, chore: Callable[[], T]) -> "Future[T]":
+    def _do(self, chore: Callable[[], T], patience_s: float = PATIENCE_S) -> "Future[T]":
         future: Future[T] = Future()
 
         def run() -> None:
@@ -145,21 +159,26 @@ class Worker:
                     )
                 )
 
-        self._chores.append(run)
+        self._chores.append(_Chore(perf_counter() + patience_s, run))
         self._wake.put(True)
         return future
 
     def _main(self) -> None:
         # One token for each item put; forgotten orders leave tokens without one.
         while not self._closing.is_set() and self._wake.get():
-            if self._orders:
+            if self._orders and not (self._chores and self._overdue()):
                 self._run(self._orders.popleft())
             elif self._chores:
-                self._chores.popleft()()
+                self._chores.popleft().run()
         for chore in self._chores:
-            chore()
+            chore.run()
         if self._backend is not None:
             self._backend.close()
+
+    def _overdue(self) -> bool:
+        """Return whether a chore has waited long enough; those before it are done first."""
+        now_s = perf_counter()
+        return any(chore.due_s <= now_s for chore in self._chores)
 
     def _open(self) -> BackendInfo:
         self._backend = open_backend(self.processor, self._context)
@@ -242,7 +261,7 @@ class Worker:
             except Empty:
                 break
             if self._chores:
-                self._chores.popleft()()
+                self._chores.popleft().run()
         return self._closing.is_set()
 
     def _load_kept(self, key: SliceKey) -> None:

@@ -1,6 +1,6 @@
 """What ``band analyze`` does before it shows anything: shapes, analysis, costs, explanation."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,10 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import Graph, missing_shapes
 from band.model.model import Model, with_shapes
 from band.plan.build import build_table
+from band.plan.evidence import Known
 from band.plan.explain import Explanation, explain
 from band.plan.table import PlanTable
+from band.runtime.pricing import priced
 from band.runtime.profiling import read_profile
 from band.runtime.shapes import ask_shapes
 
@@ -37,7 +39,7 @@ class Analysis(NamedTuple):
     Attributes:
         partition: without units if the device cannot run the model.
         table: None if there is no plan.
-        measured: spans of the table whose cost was measured.
+        profiled: spans of the table whose cost a profile has: measured, or fitted to measurements.
         refusal: why there is no plan, else None.
     """
 
@@ -45,7 +47,7 @@ class Analysis(NamedTuple):
     device: Device
     partition: Partition
     table: PlanTable | None
-    measured: Collection[tuple[int, int, int]]
+    profiled: Mapping[tuple[int, int, int], Known]
     explanation: Explanation
     refusal: BandError | None
 
@@ -65,7 +67,7 @@ def analysis(model: Model, device: Device, options: Options) -> Analysis:
 
     Raises:
         BandError: for a model or option that makes no sense, and what ``read_profile`` and
-            ``Profile.costs`` raise. A refusal of the model is in the answer instead.
+            ``priced`` raise. A refusal of the model is in the answer instead.
     """
     model = _with_shapes(model, device)
     table, refusal = None, None
@@ -88,12 +90,15 @@ def analysis(model: Model, device: Device, options: Options) -> Analysis:
             if error.code not in _REFUSED:
                 raise
             refusal = error
-    measured: Collection[tuple[int, int, int]] = ()
+    profiled: dict[tuple[int, int, int], Known] = {}
     if options.profile is not None and table is not None:
-        costs = read_profile(options.profile).costs(model.graph, device, partition, table)
-        table, measured = table.with_costs(costs, table.version + 1), frozenset(costs)
-    explanation = explain(model.graph, device, partition, table, measured=measured)
-    return Analysis(model, device, partition, table, measured, explanation, refusal)
+        profile = read_profile(options.profile)
+        table, measured, fitted = priced(
+            profile, model.graph, device, partition, table, table.version + 1
+        )
+        profiled = dict.fromkeys(measured, Known.MEASURED) | dict.fromkeys(fitted, Known.FITTED)
+    explanation = explain(model.graph, device, partition, table, profiled=profiled)
+    return Analysis(model, device, partition, table, profiled, explanation, refusal)
 
 
 def _without_units(graph: Graph, device: Device, options: Options) -> Partition:

@@ -4,7 +4,7 @@ from typing import Any
 
 from band.analysis.partition import Subgraph, Unit
 from band.cli.analysis import Analysis
-from band.plan.evidence import CostBasis, coefficient_marks, transfer_marks
+from band.plan.evidence import CostBasis, Known, coefficient_marks, transfer_marks
 from band.plan.explain import ProcessorReport
 from band.plan.explain_plans import Cut, ExplainedPlan, ExplainedStep
 from band.plan.explain_support import Amount, RefusalGroup, UnitGroup, Whole
@@ -38,7 +38,8 @@ def document(found: Analysis) -> dict[str, Any]:
         ],
         "subgraphs": [_subgraph(found, part) for part in partition.subgraphs],
         "definitions": partition.definitions,
-        "measured_subgraphs": len(found.measured),
+        "measured_subgraphs": _profiled(found, Known.MEASURED),
+        "fitted_subgraphs": _profiled(found, Known.FITTED),
         "unsupported": [
             {"op": u.op, "type": u.type, "processor": u.processor, "reason": u.reason}
             for u in partition.unsupported
@@ -52,6 +53,10 @@ def document(found: Analysis) -> dict[str, Any]:
         "runners_up": [_plan(found, plan) for plan in said.plans[1:]],
         "no_plan": found.refusal.message if found.refusal else None,
     }
+
+
+def _profiled(found: Analysis, known: Known) -> int:
+    return sum(value is known for value in found.profiled.values())
 
 
 def _name(found: Analysis, processor: int) -> str:

@@ -1,11 +1,13 @@
 """What ``band analyze`` prints for people: a picture, tables, and where the numbers come from."""
 
+from collections import Counter
+
 from rich.text import Text
 
 from band.cli import analysis_tables as tables
 from band.cli.analysis import Analysis
 from band.cli.console import out
-from band.plan.evidence import coefficient_marks, transfer_marks
+from band.plan.evidence import Known, coefficient_marks, transfer_marks
 from band.plan.explain_plans import ExplainedPlan
 from band.report.partition_strip import strip
 from band.report.picture import Picture
@@ -88,9 +90,13 @@ def _evidence(found: Analysis) -> str:
     ]
     moves = ", ".join(map(str, transfer_marks(device)))
     said = f"Cost coefficients: {'; '.join(parts)}; moving data: {moves or 'free'}."
-    if found.measured:
+    if found.profiled:
         spans = len(found.table.spans) if found.table else 0
-        said += f" Measured: {len(found.measured)} of {count_text(spans, 'subgraph')}."
+        known = Counter(found.profiled.values())
+        said += (
+            f" Measured: {known[Known.MEASURED]}, fitted to measurements: {known[Known.FITTED]} "
+            f"of {count_text(spans, 'subgraph')}."
+        )
     else:
         said += " Nothing is measured here; see band profile."
     if found.word:

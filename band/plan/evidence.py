@@ -1,4 +1,4 @@
-"""How a cost is known: measured, published, or estimated, and on what evidence."""
+"""How a cost is known: measured, fitted, published, or estimated, and on what evidence."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -15,6 +15,7 @@ class Known(StrEnum):
     """How a latency is known."""
 
     MEASURED = "measured"
+    FITTED = "fitted"
     PUBLISHED = "published"
     ESTIMATED = "estimated"
 
@@ -27,7 +28,7 @@ class CostBasis(NamedTuple):
 
 
 def basis_of(
-    processor: Processor, graph: Graph, ops: Collection[int], *, measured: bool
+    processor: Processor, graph: Graph, ops: Collection[int], *, profiled: Known | None
 ) -> CostBasis:
     """Return how the cost of a set of ops as one subgraph is known.
 
@@ -35,10 +36,12 @@ def basis_of(
         processor: one that has cost coefficients.
         graph: the whole model.
         ops: compute ops of the subgraph.
-        measured: whether a profile holds a measurement of it.
+        profiled: what a profile has of it: a measurement, or a cost model fitted to
+            measurements of others; None for nothing.
     """
-    if measured:
-        return CostBasis(Known.MEASURED, Mark.MEASURED)
+    if profiled is not None:
+        measured = profiled is Known.MEASURED
+        return CostBasis(profiled, Mark.MEASURED if measured else Mark.DERIVED)
     published = next((row for row in processor.published if row.sha256 == graph.sha256), None)
     if published is not None and len(ops) == len(graph.compute_ops):
         return CostBasis(Known.PUBLISHED, published.evidence.mark)

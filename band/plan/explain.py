@@ -4,13 +4,15 @@ Numbers only; ``band.cli`` and ``band.report`` draw them. Everything follows fro
 the plan table, so whatever chose the cuts is explained by what it left there.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from band.analysis.partition import Mode, Partition
 from band.device.profile import Device
 from band.model.graph import Graph
+from band.plan.evidence import Known
 from band.plan.explain_plans import ExplainedPlan, explained_plans, without_processor
 from band.plan.explain_support import (
     Amount,
@@ -28,6 +30,8 @@ from band.plan.table import PlanTable
 
 SpanKey = tuple[int, int, int]
 """(first unit, last unit, processor)."""
+
+NOTHING_PROFILED: Final[Mapping[SpanKey, Known]] = MappingProxyType({})
 
 RUNNERS_UP = 3
 
@@ -75,7 +79,7 @@ def explain(
     partition: Partition,
     table: PlanTable | None,
     *,
-    measured: Collection[SpanKey] = (),
+    profiled: Mapping[SpanKey, Known] = NOTHING_PROFILED,
     runners_up: int = RUNNERS_UP,
 ) -> Explanation:
     """Return why a model is cut as it is on a device.
@@ -85,13 +89,13 @@ def explain(
         device: its processors.
         partition: what ``analyze`` made of the two, or a partition without units if it refused.
         table: the candidates the plan was chosen from; None if the model has no plan.
-        measured: the spans of the table whose cost was measured; all others are estimated.
+        profiled: what a profile has of spans of the table; the costs of others are estimated.
         runners_up: how many plans to show besides the chosen one, at most.
     """
     order = planned_ops(graph, partition)
     found = supports(graph, device, partition, order)
-    wholes = whole_models(graph, device, partition, found, table, measured)
-    plans = explained_plans(graph, device, partition, table, measured, 1 + runners_up)
+    wholes = whole_models(graph, device, partition, found, table, profiled)
+    plans = explained_plans(graph, device, partition, table, profiled, 1 + runners_up)
     without = without_processor(table) if table is not None else (None,) * len(found)
     common = [set(support.refused) for support in found if support.available]
     nowhere = set.intersection(*common) if common else set(order)

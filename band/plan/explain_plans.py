@@ -1,6 +1,6 @@
 """What a plan costs step by step and cut by cut, and which other plans it was preferred to."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from band.device.cost import PartWork, Pricing
 from band.device.profile import Device, Processor
 from band.model.graph import Graph
 from band.plan.best import BestPlan, Step
-from band.plan.evidence import CostBasis, basis_of
+from band.plan.evidence import CostBasis, Known, basis_of
 from band.plan.hops import DOWN_US
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable
@@ -96,7 +96,7 @@ class _Subject(NamedTuple):
     graph: Graph
     device: Device
     partition: Partition
-    measured: Collection[tuple[int, int, int]]
+    profiled: Mapping[tuple[int, int, int], Known]
 
 
 def explained_plans(
@@ -104,7 +104,7 @@ def explained_plans(
     device: Device,
     partition: Partition,
     table: PlanTable | None,
-    measured: Collection[tuple[int, int, int]],
+    profiled: Mapping[tuple[int, int, int], Known],
     count: int,
 ) -> tuple[ExplainedPlan, ...]:
     """Return the chosen plan and runners-up, best first.
@@ -118,7 +118,7 @@ def explained_plans(
         device: its processors.
         partition: its units.
         table: the candidates; None for none.
-        measured: spans (first, last, processor) whose cost was measured.
+        profiled: (first, last, processor) -> what a profile has of the span.
         count: of plans, at most.
     """
     if table is None:
@@ -128,7 +128,7 @@ def explained_plans(
     for plan in Kernel(table).k_best(_LOOKED_AT):
         ends = tuple(step.span.last for step in plan.steps)
         equal.setdefault((plan.latency_us, _route(plan, kinds), ends), []).append(plan)
-    subject = _Subject(graph, device, partition, measured)
+    subject = _Subject(graph, device, partition, profiled)
     found: list[ExplainedPlan] = []
     routes: set[tuple[tuple[int, int], ...]] = set()
     for first, *twins in equal.values():
@@ -212,7 +212,7 @@ def _step(subject: _Subject, step: Step, transfer_us: int) -> ExplainedStep:
     weight = set(graph.weight_ops)
     units = subject.partition.units[span.first : span.last + 1]
     ops = tuple(op for unit in units for op in unit.ops if op not in weight)
-    known = (span.first, span.last, span.processor) in subject.measured
+    profiled = subject.profiled.get((span.first, span.last, span.processor))
     return ExplainedStep(
         processor=span.processor,
         units=tuple(unit.index for unit in units),
@@ -221,7 +221,7 @@ def _step(subject: _Subject, step: Step, transfer_us: int) -> ExplainedStep:
         start_us=step.start_us,
         run_us=span.cost_us,
         op_us=_op_us(processor, graph, ops, span.cost_us),
-        basis=basis_of(processor, graph, ops, measured=known),
+        basis=basis_of(processor, graph, ops, profiled=profiled),
         peak_bytes=span.peak_bytes,
         load_bytes=span.load_bytes,
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from band.device.profile import Device
 from band.memory.ranges import range_memory
 from band.model.graph import Graph
 from band.model.work import graph_work
-from band.plan.evidence import CostBasis, basis_of
+from band.plan.evidence import CostBasis, Known, basis_of
 from band.plan.table import PlanTable
 
 _WHICH = re.compile(r"\b(op|tensor) \d+(?: \([^)]*\))?")
@@ -131,7 +131,7 @@ def whole_models(
     partition: Partition,
     found: Sequence[Support],
     table: PlanTable | None,
-    measured: Collection[tuple[int, int, int]],
+    profiled: Mapping[tuple[int, int, int], Known],
 ) -> tuple[Whole | None, ...]:
     """Return the whole model on each available processor alone, None for the others.
 
@@ -150,9 +150,8 @@ def whole_models(
         if not support.refused and processor.costs:
             key = (0, table.unit_count - 1 if table is not None else 0, processor.index)
             span = table.find(*key) if table is not None else None
-            known = span is not None and key in measured
             latency_us = span.cost_us if span else estimate_us(processor, graph, graph.compute_ops)
-            basis = basis_of(processor, graph, graph.compute_ops, measured=known)
+            basis = basis_of(processor, graph, graph.compute_ops, profiled=profiled.get(key))
         wholes.append(
             Whole(
                 latency_us=latency_us,

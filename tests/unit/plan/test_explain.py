@@ -155,20 +155,20 @@ def test_measured_published_and_estimated_costs_are_told_apart() -> None:
     graph = make_graph([[0], [1]])
     processor = make_processor("cpu")
     estimated = CostBasis(Known.ESTIMATED, Mark.HYPOTHESIS)
-    assert basis_of(processor, graph, (0, 1), measured=False) == estimated
-    assert basis_of(processor, graph, (0, 1), measured=True).known is Known.MEASURED
+    assert basis_of(processor, graph, (0, 1), profiled=None) == estimated
+    assert basis_of(processor, graph, (0, 1), profiled=Known.MEASURED).known is Known.MEASURED
     evidence = replace(GUESS, mark=Mark.PUBLISHED)
     row = PublishedLatency(sha256=graph.sha256, model="m", latency_us=9, evidence=evidence)
     processor = replace(processor, published=(row,))
-    assert basis_of(processor, graph, (0, 1), measured=False).known is Known.PUBLISHED
-    assert basis_of(processor, graph, (0,), measured=False) == estimated
+    assert basis_of(processor, graph, (0, 1), profiled=None).known is Known.PUBLISHED
+    assert basis_of(processor, graph, (0,), profiled=None) == estimated
 
 
 def test_measured_spans_are_marked_in_the_plan() -> None:
     graph = make_graph([[0], [1]])
     device = device_for(graph, {"cpu0": ()})
     partition, table, _ = _explained(graph, device)
-    said = explain(graph, device, partition, table, measured={(0, 0, 0)})
+    said = explain(graph, device, partition, table, profiled={(0, 0, 0): Known.MEASURED})
     assert said.plans[0].steps[0].basis.known is Known.MEASURED
     whole = said.processors[0].whole
     assert whole is not None

@@ -28,6 +28,7 @@ _ROW: Final = 30
 _LANE: Final = 15
 _SMALL: Final = 11.0
 _TEXT: Final = 12.0
+_TITLE: Final = 16.0
 _RULERS: Final = 66
 _LEGEND: Final = 40
 _HEIGHT: Final = {Cell.CHOSEN: 24, Cell.TAKEN: 14, Cell.REFUSED: 3}
@@ -68,7 +69,7 @@ def partition_svg(picture: Picture, *, note: str = "") -> str:
     frame = frame._replace(top=top, bottom=top + _ROW * len(picture.rows))
     end = frame.bottom + _RULERS + (TIME_HEIGHT if picture.steps else 0)
     canvas = Canvas(frame.width, end + _LEGEND)
-    canvas.text(_MARGIN, 28, picture.title, size=16, bold=True)
+    canvas.text(_MARGIN, 28, picture.title, size=_TITLE, bold=True)
     for number, line in enumerate(heading):
         canvas.text(_MARGIN, 48 + 16 * number, line, size=_TEXT)
     _rulers(canvas, picture, frame)
@@ -82,12 +83,14 @@ def partition_svg(picture: Picture, *, note: str = "") -> str:
 
 
 def _frame(picture: Picture) -> _Frame:
-    names = max(text_width(row.name, _TEXT) for row in picture.rows)
+    names = max(text_width(row.name, _TEXT, bold=True) for row in picture.rows)
     left = _MARGIN + names + 10
     cell = max(_LEAST_CELL, min(_WIDEST_CELL, _PLOT // len(picture.ops)))
     right = left + cell * len(picture.ops)
     told = max(text_width(_told(picture, number), _SMALL) for number in range(len(picture.rows)))
-    return _Frame(left, right, 0, 0, cell, max(_LEAST_WIDTH, right + 10 + told + _MARGIN))
+    title = _MARGIN + text_width(picture.title, _TITLE, bold=True)
+    width = max(_LEAST_WIDTH, right + 10 + told, title) + _MARGIN
+    return _Frame(left, right, 0, 0, cell, width)
 
 
 def _heading(picture: Picture, note: str, width: float, flag_count: int) -> list[str]:

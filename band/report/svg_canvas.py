@@ -11,14 +11,15 @@ from typing import Final, Literal
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
 _FONT: Final = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 _CHARACTER: Final = 0.64
-"""Width of an average character in font sizes; that of DejaVu Sans, the widest of the common."""
+_BOLD_CHARACTER: Final = 0.74
+"""Width of an average character in font sizes: DejaVu Sans, the widest of the common fonts."""
 
 Anchor = Literal["start", "middle", "end"]
 
 
-def text_width(text: str, size: float) -> float:
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Return at least the width of a text in pixels at a font size."""
-    return len(text) * size * _CHARACTER
+    return len(text) * size * (_BOLD_CHARACTER if bold else _CHARACTER)
 
 
 def number(value: float) -> str:

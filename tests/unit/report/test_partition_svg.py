@@ -28,7 +28,7 @@ def _boxes(root: ET.Element) -> list[tuple[str, Box]]:
     found = []
     for text in root.iter("text"):
         content, size = text.text or "", _number(text, "font-size")
-        width = text_width(content, size)
+        width = text_width(content, size, bold=text.get("font-weight") == "bold")
         x, y = _number(text, "x"), _number(text, "y")
         left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[text.get("text-anchor", "")] * width
         found.append((content, (left, y - 0.8 * size, left + width, y + 0.2 * size)))

@@ -209,14 +209,14 @@ class GraphBuilder(LayerDraft):
         slopes = self._random.uniform((1, 1, self.shape(x)[-1]), 0.25)
         return self.layer("PRELU", (x, self.float_constant(slopes, "slopes")), self.shape(x))
 
-    def quantize(self, x: int, scale: Quantization = ACTIVATIONS) -> int:
-        """Add a conversion to int8."""
-        out = self.tensor(self.unique("quantize"), self.shape(x), "int8", quantization=scale)
+    def quantize(self, x: int, scale: Quantization = ACTIVATIONS, *, dtype: str = "int8") -> int:
+        """Add a conversion to int8, or to another integer type."""
+        out = self.tensor(self.unique("quantize"), self.shape(x), dtype, quantization=scale)
         self.op("QUANTIZE", (x,), (out,))
         return out
 
     def dequantize(self, x: int) -> int:
-        """Add a conversion from int8 to float32."""
+        """Add a conversion from a quantised type to float32."""
         out = self.tensor(self.unique("dequantize"), self.shape(x))
         self.op("DEQUANTIZE", (x,), (out,), version=2)
         return out

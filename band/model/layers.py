@@ -66,12 +66,13 @@ class LayerDraft(Draft):
             inputs: tensor ids.
             shape: of the output.
             like: tensor whose type the output has; the first input if None.
-            scale: of the output if it is int8.
+            scale: of the output if it is quantised.
             version: of the op; the one that its type needs if None.
             options: builtin options in snake_case.
         """
-        dtype = self.spec(inputs[0] if like is None else like).dtype
-        quantized = dtype == "int8"
+        source = inputs[0] if like is None else like
+        dtype = self.spec(source).dtype
+        quantized = dtype == "int8" or (dtype == "int16" and self.scale_of(source) is not None)
         out = self.tensor(
             self.unique(kind.lower()), shape, dtype, quantization=scale if quantized else None
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from band.errors import BandError, ErrorCode
 from band.model.content import Content
 from band.model.graph import Graph, Tensor, fill_shapes, forget_shapes
+from band.model.shape_claims import believable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +44,12 @@ class Model:
 def with_shapes(model: Model, shapes: Mapping[int, tuple[int, ...]]) -> Model:
     """Return the model with missing static shapes filled in (tensor id -> shape).
 
+    What a runtime cannot know before a run is left out; such tensors stay inside one slice.
+
     Slices take their shapes from the graph, so every slice and the whole that it is compared
     with must be written from the model that this returns.
     """
-    return replace(model, graph=fill_shapes(model.graph, shapes))
+    return replace(model, graph=fill_shapes(model.graph, believable(model.graph, shapes)))
 
 
 def with_input_shapes(model: Model, shapes: Mapping[str, Sequence[int]]) -> Model:

@@ -12,6 +12,8 @@ from typing import Final
 
 from band.model.graph import Graph, Op
 
+Shape = tuple[int, ...]
+
 # Op type -> inputs whose values set the shape of the outputs. All others follow from shapes alone.
 _SHAPE_OPERANDS: Final[Mapping[str, tuple[int, ...]]] = {
     "RESHAPE": (1,), "BROADCAST_TO": (1,), "TILE": (1,), "FILL": (0,), "SLICE": (1, 2),
@@ -47,6 +49,7 @@ _BATCH_KEPT: Final = frozenset(
 _COUNT_KEPT: Final = frozenset(
     {"EXPAND_DIMS", "RESHAPE", "SPLIT", "SPLIT_V", "SQUEEZE", "TRANSPOSE", "UNPACK"}
 )
+_IN_PLACE: Final = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})
 _JOINED: Final = frozenset({"CONCATENATION", "PACK"})
 
 
@@ -73,6 +76,22 @@ def doubtful_shapes(graph: Graph) -> frozenset[int]:
             )
             doubtful.update(() if believed else is_open)
     return frozenset(doubtful)
+
+
+def believable(graph: Graph, shapes: Mapping[int, Shape]) -> dict[int, Shape]:
+    """Return the shapes of a runtime's answer that can be believed.
+
+    An op that works in place shares the memory of its input. So its output seems to be prepared
+    even where a run sets its shape; it then has another number of values than the input.
+    """
+    found = {t: tuple(shape) for t, shape in shapes.items()}
+    for op in graph.ops:
+        if op.type not in _IN_PLACE or op.outputs[0] not in found:
+            continue
+        source = found.get(op.inputs[0], graph.tensors[op.inputs[0]].shape)
+        if source is None or prod(source) != prod(found[op.outputs[0]]):
+            del found[op.outputs[0]]
+    return found
 
 
 def shaped_by_values(graph: Graph, op: Op) -> bool:

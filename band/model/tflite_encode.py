@@ -34,6 +34,11 @@ _TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "MINIMUM": "MaximumMinimumOptions",
         "MAXIMUM": "MaximumMinimumOptions",
         "BATCH_MATMUL": "BatchMatMulOptions",
+        "LSTM": "LSTMOptions",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+        "RNN": "RNNOptions",
+        "RANDOM_UNIFORM": "RandomOptions",
+        "NON_MAX_SUPPRESSION_V4": "NonMaxSuppressionV4Options",
     }
 )
 

@@ -1,4 +1,4 @@
-"""Reads a .tflite file into a :class:`~band.model.model.Model`, checking every index on the way."""
+"""Reads a .tflite file that the verifier has passed into a :class:`~band.model.model.Model`."""
 
 import hashlib
 from collections.abc import Sequence, Set
@@ -13,10 +13,11 @@ from band.model.content import Content, open_content
 from band.model.graph import Graph, Tensor, forget_shapes
 from band.model.model import Model
 from band.model.shape_claims import doubtful_shapes
-from band.model.tflite_checks import check_header, check_indices, check_order, invalid, sequence
 from band.model.tflite_convert import HANDLE_DTYPES, convert_op, convert_tensor, op_types
 from band.model.tflite_resources import op_resources
 from band.model.tflite_schema import schema
+from band.model.tflite_verify import verify_bytes
+from band.model.tflite_verify_limits import invalid
 
 # What the generated FlatBuffers code raises on bytes that are not what they claim to be.
 _DAMAGE = (
@@ -46,11 +47,10 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> Model:
     content = source if isinstance(source, bytes) else open_content(Path(source))
     label = name if name is not None else (path.stem if path is not None else "model")
     where = str(path) if path is not None else f"model {label!r}"
-    check_header(content, where)
+    verify_bytes(content, where)
     try:
         tree = schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
         _inline_external_data(tree, content, where)
-        check_indices(tree, where)
         graph = _graph(tree, label, hashlib.sha256(content).hexdigest(), where)
     except _DAMAGE as error:
         raise invalid(where, "is damaged or truncated; get the file again") from error
@@ -72,7 +72,7 @@ def _inline_external_data(tree: Any, content: Content, where: str) -> None:
             buffer.data = span(buffer.offset, buffer.size, f"buffer {number}")
             buffer.offset = buffer.size = 0
     for subgraph in tree.subgraphs or ():
-        for number, op in enumerate(sequence(subgraph.operators)):
+        for number, op in enumerate(_sequence(subgraph.operators)):
             if op.largeCustomOptionsSize > 0 and op.largeCustomOptionsOffset > 1:
                 op.customOptions = span(
                     op.largeCustomOptionsOffset,
@@ -85,23 +85,20 @@ def _inline_external_data(tree: Any, content: Content, where: str) -> None:
 def _graph(tree: Any, name: str, sha256: str, where: str) -> Graph:
     main = tree.subgraphs[0]
     types = op_types(tree, where)
-    graph_inputs = tuple(int(t) for t in sequence(main.inputs))
-    outputs = tuple(int(t) for t in sequence(main.outputs))
-    operators = sequence(main.operators)
-    if not operators:
-        raise invalid(where, "has no operators; there is nothing to run")
-    produced = {int(t) for op in operators for t in sequence(op.outputs)}
+    graph_inputs = tuple(int(t) for t in _sequence(main.inputs))
+    outputs = tuple(int(t) for t in _sequence(main.outputs))
+    operators = _sequence(main.operators)
+    produced = {int(t) for op in operators for t in _sequence(op.outputs)}
     given = produced | set(graph_inputs)
     tensors = tuple(
         convert_tensor(i, t, tree.buffers[int(t.buffer)], computed=i in given, where=where)
-        for i, t in enumerate(sequence(main.tensors))
+        for i, t in enumerate(_sequence(main.tensors))
     )
     resources = op_resources(tree, types)
     ops = tuple(
         convert_op(i, op, types[int(op.opcodeIndex)], resources[i])
         for i, op in enumerate(operators)
     )
-    check_order(tensors, ops, graph_inputs, where)
     _check_ends(tensors, given, graph_inputs, outputs, where)
     graph = Graph.build(
         name=name,
@@ -135,3 +132,8 @@ def _check_ends(
                     f"which has no value outside an interpreter; convert it without that {role}",
                     model=where,
                 )
+
+
+def _sequence(value: Any) -> Any:
+    """Return a list or array of the file; an absent one is empty."""
+    return [] if value is None else value

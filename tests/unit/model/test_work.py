@@ -60,10 +60,10 @@ def test_a_recurrent_op_applies_every_matrix_at_every_step() -> None:
     x = b.input("x", (1, 6, 4))
     matrices = [b.constant(f"w{i}", np.zeros((5, 4 if i < 4 else 5), np.float32)) for i in range(8)]
     bias = b.constant("bias", np.zeros(5, np.float32))
-    state = b.tensor("state", (1, 5), variable=True)
+    states = [b.tensor(name, (1, 5), variable=True) for name in ("output_state", "cell_state")]
     b.op(
         "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        (x, *matrices, bias, state),
+        (x, *matrices, -1, -1, -1, *[bias] * 4, -1, -1, *states),
         (out := b.tensor("y", (1, 6, 5)),),
     )
     assert op_work(b.build(out).graph, 0).macs == 6 * (4 * 5 * 4 + 4 * 5 * 5)

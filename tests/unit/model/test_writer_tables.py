@@ -46,8 +46,10 @@ def two_choices() -> Model:
 def test_sparsity_travels_with_its_tensor() -> None:
     tree = parsed(chain().content)
     weights = int(tree.subgraphs[0].operators[1].inputs[1])
-    tree.subgraphs[0].tensors[weights].sparsity = schema().SparsityParametersT(
-        traversalOrder=np.array([0, 1, 2, 3], np.int32), dimMetadata=[]
+    tensor = tree.subgraphs[0].tensors[weights]
+    tensor.sparsity = schema().SparsityParametersT(
+        traversalOrder=np.array([0, 1, 2, 3], np.int32),
+        dimMetadata=[schema().DimensionMetadataT(denseSize=int(d)) for d in tensor.shape],
     )
     copied = parsed(write_slice(reread(tree), [1]).content).subgraphs[0]
     (sparse,) = (t for t in copied.tensors if t.sparsity is not None)

@@ -14,7 +14,7 @@ from band.device.fit_terms import GraphTerms
 from band.device.profile import Device, Processor
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
-from band.plan.table import PlanTable
+from band.plan.table import PlanTable, Span
 from band.runtime.backends.interpreter import DELEGATE, installed_version
 from band.runtime.host import Host, this_host
 from band.runtime.profiling import FittedCosts, Measured, Profile
@@ -62,7 +62,7 @@ def priced(
     check_profile(profile, graph, device)
     known = profile.costs(graph, device, partition, table)
     fitted: dict[_Key, int] = {}
-    terms: GraphTerms | None = None
+    terms, ends = None, _ModelEnds(graph, partition)
     for costs in profile.fits:
         for name in costs.processors:
             processor = device.processor(name)
@@ -70,7 +70,7 @@ def priced(
                 continue
             terms = terms or GraphTerms(graph)
             prices = ModelPrices(costs.fit, terms, _timed(profile, graph, costs))
-            fitted |= _fitted(prices, processor.index, partition, table, known)
+            fitted |= _fitted(prices, ends, processor.index, partition, table, known)
     return Priced(
         table.with_costs({**fitted, **known}, version), frozenset(known), frozenset(fitted)
     )
@@ -149,6 +149,7 @@ def _timed(profile: Profile, graph: Graph, costs: FittedCosts) -> Mapping[tuple[
 
 def _fitted(
     prices: ModelPrices,
+    ends: "_ModelEnds",
     processor: int,
     partition: Partition,
     table: PlanTable,
@@ -161,13 +162,33 @@ def _fitted(
     least, most = _limits(known, processor, table.unit_count)
     found: dict[_Key, int] = {}
     for span in table.spans:
-        key = (span.first, span.last, span.processor)
+        key, extent = (span.first, span.last, span.processor), (span.first, span.last)
         if span.processor != processor or key in known:
             continue
-        us = prices.edge_us(span.inputs, span.outputs) + sums[span.last + 1] - sums[span.first]
-        ends = key[:2]
-        found[key] = max(1, round(max(least.get(ends, 0.0), min(us, most.get(ends, us)))))
+        us = prices.edge_us(*ends.boundary(span)) + sums[span.last + 1] - sums[span.first]
+        us = max(least.get(extent, 0.0), min(us, most.get(extent, us)))
+        found[key] = max(1, round(us))
     return found
+
+
+class _ModelEnds:
+    """Where the inputs and outputs of a model enter and leave, which a table does not list."""
+
+    def __init__(self, graph: Graph, partition: Partition) -> None:
+        home = {op: unit.index for unit in partition.units for op in unit.ops}
+        self._inputs = {
+            t: tuple(home[op] for op in graph.consumers[t] if op in home) for t in graph.inputs
+        }
+        self._outputs = {
+            t: home[graph.producer[t]] for t in graph.outputs if graph.producer[t] in home
+        }
+
+    def boundary(self, span: Span) -> tuple[set[int], set[int]]:
+        """Return all tensors that a span reads from outside, and all that it hands on."""
+        first, last = span.first, span.last
+        read = {t for t, units in self._inputs.items() if any(first <= u <= last for u in units)}
+        made = {t for t, unit in self._outputs.items() if first <= unit <= last}
+        return read.union(span.inputs), made.union(span.outputs)
 
 
 def _limits(

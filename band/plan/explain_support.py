@@ -151,7 +151,8 @@ def whole_models(
             key = (0, table.unit_count - 1 if table is not None else 0, processor.index)
             span = table.find(*key) if table is not None else None
             latency_us = span.cost_us if span else estimate_us(processor, graph, graph.compute_ops)
-            basis = basis_of(processor, graph, graph.compute_ops, profiled=profiled.get(key))
+            known = profiled.get(key) if span else None
+            basis = basis_of(processor, graph, graph.compute_ops, profiled=known)
         wholes.append(
             Whole(
                 latency_us=latency_us,

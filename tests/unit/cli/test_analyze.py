@@ -1,13 +1,15 @@
 """``band analyze`` on generated models, and on the model of golden case a."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 
-from band.cli import analyze
+from band.cli import analysis_view, analyze
 from band.errors import BandError, ErrorCode
 from band.report.ranges import ranges_text
 from band.runtime.host import this_host
@@ -81,8 +83,9 @@ def test_json_holds_units_subgraphs_refusals_and_the_plan(
         {"ops": [4], "processors": ["cpu", "gpu"]},
     ]
     assert {"processor": "cpu", "units": [0, 1, 2], "ops": [0, 1, 2, 3, 4]} in found["subgraphs"]
-    assert {"processor": "gpu", "units": [2], "ops": [4]} in found["subgraphs"]
-    assert len(found["subgraphs"]) == 8
+    assert {"processor": "gpu", "units": [0], "ops": [0, 1, 2]} in found["subgraphs"]
+    for part in found["subgraphs"]:
+        assert part["ops"] == [op for unit in part["units"] for op in found["units"][unit]["ops"]]
     (refused,) = found["unsupported"]
     assert (refused["op"], refused["type"], refused["processor"]) == (3, "MEAN", "gpu")
     assert "MEAN" in refused["reason"]
@@ -143,10 +146,100 @@ def test_tables_name_units_processors_reasons_and_the_prediction(
 ) -> None:
     _run(model, "--device", device)
     printed = capsys.readouterr().out
-    assert "3 units, 5 definitions, 8 subgraphs" in printed
+    assert re.search(r"3 units, 5 definitions, \d+ subgraphs", printed)
     assert "not available" in printed  # the NPU
     assert "MEAN 1" in printed
     assert "predicted on the idle emulated device" in printed
+    assert "no: op 3 MEAN" in printed  # why the GPU does not take the whole model
+    assert "the best without cpu" in printed
+    assert "Cost coefficients: cpu hypothesis; gpu hypothesis" in printed
+    assert max(map(len, printed.splitlines()[3:8])) <= 80  # the picture
+
+
+def test_no_table_of_an_emulated_device_has_times_without_the_word(
+    capsys: pytest.CaptureFixture[str], model: str, device: str
+) -> None:
+    _run(model, "--device", device)
+    printed = capsys.readouterr().out
+    titles = re.findall(r"^(Processors|Plan|Cuts|Alternatives)\b(.*)$", printed, re.MULTILINE)
+    assert len(titles) >= 3
+    assert all("emulated" in rest for _, rest in titles)
+    _run(model)
+    assert "emulated" not in capsys.readouterr().out
+
+
+def test_colour_changes_no_character(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, model: str, device: str
+) -> None:
+    _run(model, "--device", device)
+    plain = capsys.readouterr().out
+    coloured = Console(force_terminal=True, color_system="truecolor", width=80, highlight=False)
+    monkeypatch.setattr(analysis_view, "out", coloured)
+    with coloured.capture() as shown:
+        _run(model, "--device", device)
+    assert "\x1b[" in shown.get()
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown.get()).split() == plain.split()
+
+
+def test_json_explains_shares_memory_alternatives_and_marks(
+    capsys: pytest.CaptureFixture[str], model: str, device: str
+) -> None:
+    found = _document(capsys, model, "--device", device)
+    cpu, gpu, npu = found["processors"]
+    assert cpu["takes"] == found["total"]
+    assert cpu["share"] == dict.fromkeys(found["total"], 1.0)
+    assert gpu["refuses"] == 1
+    assert gpu["whole_model"]["hindered_by"]["op"] == 3
+    assert (npu["available"], npu["refuses"], npu["whole_model"]) == (False, None, None)
+    assert cpu["cost_marks"] == ["hypothesis"]
+    (step,) = found["plan"]
+    assert (step["cost_known"], step["cost_mark"]) == ("estimated", "hypothesis")
+    assert step["load_bytes"] == step["peak_bytes"] + step["weight_bytes"]
+    assert set(step["op_us"]) == {"0", "1", "2", "3", "4"}
+    assert cpu["plan_without_us"] is None
+    assert gpu["plan_without_us"] == found["predicted_us"]
+    for plan in found["runners_up"]:
+        runs = sum(s["predicted_us"] for s in plan["plan"])
+        assert plan["predicted_us"] == runs + sum(c["transfer_us"] for c in plan["cuts"])
+        assert plan["predicted_us"] >= found["predicted_us"]
+    (group,) = found["refusals"]
+    assert (group["ops"], group["types"]) == ([3], {"MEAN": 1})
+
+
+def test_everything_is_listed_on_demand(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, device: str
+) -> None:
+    path = tmp_path / "long.tflite"
+    path.write_bytes(models.chain(convolutions=40).content)
+    text = DEVICE.replace("[MEAN]", "[CONV_2D, MEAN]")
+    Path(device).write_text(text, encoding="utf-8")
+    _run(str(path), "--device", device)
+    assert "Every refused op" not in capsys.readouterr().out
+    _run(str(path), "--device", device, "--verbose")
+    listed = capsys.readouterr().out.split("Every refused op")[1]
+    assert len(re.findall(r"^ *\d+  CONV_2D  gpu", listed, re.MULTILINE)) == 40
+
+
+def test_pictures_are_written_where_they_are_wanted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: str, device: str
+) -> None:
+    svg, nodes = tmp_path / "cut.svg", tmp_path / "nodes.json"
+    _run(model, "--device", device, "--svg", str(svg), "--model-explorer", str(nodes))
+    assert svg.read_text(encoding="utf-8").startswith("<svg")
+    written = sorted(path.name for path in tmp_path.glob("nodes*.json"))
+    assert written[:2] == ["nodes-predicted-us.json", "nodes-runner-up.json"]
+    assert {"nodes.json", "nodes-takes.json", "nodes-why-not-gpu.json"} <= set(written)
+    told = capsys.readouterr().err
+    assert all(name in told for name in written)
+    ((_, content),) = json.loads(nodes.read_text(encoding="utf-8")).items()
+    assert {result["value"] for result in content["results"].values()} == {"cpu"}
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, model: str, device: str) -> None:
+    place = tmp_path / "missing" / "cut.svg"
+    with pytest.raises(BandError, match=r"cut\.svg cannot be written: No such file") as caught:
+        _run(model, "--device", device, "--svg", str(place))
+    assert caught.value.outcome.exit_code == 2
 
 
 def test_a_partition_without_plan_says_why_and_is_shown_all_the_same(
@@ -174,13 +267,88 @@ def test_the_host_is_the_default_device(capsys: pytest.CaptureFixture[str], mode
     assert len(found["units"]) == 1
 
 
-def test_an_op_that_runs_nowhere_is_one_sentence(tmp_path: Path, device: str) -> None:
-    path = tmp_path / "custom.tflite"
+def test_an_op_that_runs_nowhere_is_one_sentence_after_all_that_is_known(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, device: str
+) -> None:
+    path, svg = tmp_path / "custom.tflite", tmp_path / "custom.svg"
     path.write_bytes(models.custom_op().content)
     with pytest.raises(BandError, match=r"BandUnknown.*runs on no processor of tiny") as caught:
-        _run(str(path), "--device", device)
+        _run(str(path), "--device", device, "--svg", str(svg))
     assert caught.value.code is ErrorCode.UNSUPPORTED_MODEL
     assert caught.value.outcome.exit_code == 3
+    printed = capsys.readouterr().out
+    assert "1 op that no processor of tiny takes: CUSTOM:BandUnknown 1" in printed
+    assert "cpu takes no custom op BandUnknown" in " ".join(printed.split())
+    assert "No plan: op 1 (CUSTOM:BandUnknown)" in svg.read_text(encoding="utf-8")
+
+
+def test_the_document_of_a_refused_model_names_the_ops(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, device: str
+) -> None:
+    path = tmp_path / "custom.tflite"
+    path.write_bytes(models.custom_op().content)
+    with pytest.raises(BandError, match="runs on no processor"):
+        _run(str(path), "--device", device, "--json", "-")
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs_nowhere"] == [1]
+    assert (found["units"], found["plan"], found["predicted_us"]) == ([], [], None)
+    assert "BandUnknown" in found["no_plan"]
+    assert {u["processor"] for u in found["unsupported"] if u["op"] == 1} == {"cpu", "gpu"}
+
+
+def test_a_model_that_band_itself_refuses_is_explained(
+    capsys: pytest.CaptureFixture[str], model: str, device: str
+) -> None:
+    with pytest.raises(BandError, match="choose a preparation that allows fallback"):
+        _run(
+            model, "--device", str(_only_accelerators(Path(device))),
+            "--preparation", "no_fallback_subgraph",
+        )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "0 units" in printed
+    assert "no: op 3 MEAN" in printed
+    assert "no: op 0 CONV_2D" in printed
+
+
+def _only_accelerators(device: Path) -> Path:
+    """Return a device of a GPU without MEAN and an NPU without CONV_2D."""
+    text = device.read_text(encoding="utf-8")
+    text = text.replace("kind: cpu", "kind: dsp").replace("name: cpu", "name: dsp")
+    text = text.replace(
+        "support: {source: made up}", "support: {source: x, refused_ops: [CONV_2D]}", 1
+    )
+    device.write_text(text, encoding="utf-8")
+    return device
+
+
+def test_the_guide_lists_every_field_of_the_document_and_every_option(
+    capsys: pytest.CaptureFixture[str], model: str, device: str
+) -> None:
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "analyze.md").read_text(
+        encoding="utf-8"
+    )
+    table = guide.split("## JSON")[1]
+    rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(_document(capsys, model, "--device", device))
+    for option in ("--verbose", "--svg", "--model-explorer", "--json"):
+        assert option in guide
+
+
+@pytest.mark.skipif(data_dir("models") is None, reason=NO_DATA)
+def test_the_example_of_the_guide_and_the_readme_is_what_is_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = data_dir("models")
+    assert folder is not None
+    _run(str(folder / "hand_landmark_full.tflite"), "--device", "pixel4")
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    root = Path(__file__).resolve().parents[3]
+    for page in ("docs/analyze.md", "README.md"):
+        text = (root / page).read_text(encoding="utf-8")
+        block = text.split("$ band analyze hand_landmark_full --device pixel4\n")[1].split("```")[0]
+        shown = block.removesuffix("...\n").rstrip().splitlines()
+        assert shown == printed[: len(shown)], f"run it again and put the output into {page}"
 
 
 @pytest.mark.parametrize(

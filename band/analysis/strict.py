@@ -1,7 +1,7 @@
 """Strict mode: a model of which an op would fall back is refused, and every such op is named."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from band.analysis.partition import Partition, Unsupported
 from band.device.profile import Device
@@ -52,7 +52,9 @@ def check_strict(graph: Graph, device: Device, partition: Partition) -> None:
         raise _refused(graph, device, names, sorted(fallen, key=lambda entry: entry.op))
 
 
-def _told(names: Iterable[str], why: Mapping[str, str]) -> str:
+def _told(names: Sequence[str], why: Mapping[str, str]) -> str:
+    if len(names) == 1:
+        return why[names[0]]
     told = [why[name] if name in why[name] else f"{name}: {why[name]}" for name in names]
     return " and ".join(dict.fromkeys(told))
 

@@ -1,32 +1,20 @@
-"""Chains of slices against the whole model: the plan kinds, and a check bit for bit.
+"""Chains of slices against the whole model in interpreters that a test makes itself.
 
-The interpreter is handed in, so the same check serves every runtime.
+The comparison is that of ``band check``; only the interpreter is handed in, so that a test may use
+any runtime, mix delegates or lose state on purpose.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
-from band.model.atoms import atoms, is_stateful
-from band.model.graph import Graph, Tensor, missing_shapes
+from band.model.graph import missing_shapes
 from band.model.model import Model, with_shapes
 from band.model.slice import Slice
-from band.model.tflite_writer import write_slice, write_whole
+from band.runtime.check_chain import Difference, Run, Whole
 
-Values = dict[int, npt.NDArray[Any]]
-Part = tuple[int, ...]
-
-# What a mobile accelerator of the plan kind "fallback" leaves to the CPU.
-FALLBACK_TYPES: Final = frozenset(
-    {
-        "ADD", "PAD", "PADV2", "MIRROR_PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE",
-        "CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SOFTMAX", "PRELU",
-        "LOGISTIC", "QUANTIZE", "DEQUANTIZE", "MEAN", "MUL", "SUB", "STRIDED_SLICE", "TRANSPOSE",
-    }
-)  # fmt: skip
 STATEFUL_STEPS: Final = 4
 
 
@@ -65,20 +53,6 @@ class InterpreterLike(Protocol):
 MakeInterpreter = Callable[[bytes], InterpreterLike]
 
 
-class Difference(NamedTuple):
-    """Where a chain of slices differs from the whole model.
-
-    Attributes:
-        step: number of the run.
-        tensor: output that differs.
-        largest: largest absolute difference.
-    """
-
-    step: int
-    tensor: int
-    largest: float
-
-
 class LoadedPart:
     """One slice in an interpreter.
 
@@ -94,7 +68,7 @@ class LoadedPart:
         self._inputs = [d["index"] for d in self._interpreter.get_input_details()]
         self._outputs = [d["index"] for d in self._interpreter.get_output_details()]
 
-    def run(self, values: Mapping[int, npt.NDArray[Any]]) -> Values:
+    def run(self, values: Mapping[int, npt.NDArray[Any]]) -> dict[int, npt.NDArray[Any]]:
         """Run once; values and result are by original tensor id."""
         for tensor, index in zip(self._part.inputs, self._inputs, strict=True):
             self._interpreter.set_tensor(index, values[tensor])
@@ -103,61 +77,14 @@ class LoadedPart:
         return {tensor: self._interpreter.get_tensor(index) for tensor, index in pairs}
 
 
-def contiguous(graph: Graph, count: int) -> tuple[Part, ...]:
-    """Return up to ``count`` parts of neighbouring atoms, about equally many in each."""
-    pieces = atoms(graph)
-    count = min(count, len(pieces))
-    cuts = [len(pieces) * i // count for i in range(count + 1)]
-    return tuple(_joined(pieces[a:b]) for a, b in pairwise(cuts))
-
-
-def fallback(graph: Graph, left_out: frozenset[str] = FALLBACK_TYPES) -> tuple[Part, ...]:
-    """Return alternating maximal ready sets: what an accelerator takes, then what it leaves.
-
-    Parts are not contiguous in file order; tensors skip over parts.
-    """
-    waiting = list(atoms(graph))
-    done: set[int] = set()
-    parts: list[Part] = []
-    accelerated = True
-    while waiting:
-        taken: list[Part] = []
-        for piece in waiting:
-            mine = accelerated == all(graph.ops[op].type not in left_out for op in piece)
-            if mine and _sources(graph, piece) <= done:
-                taken.append(piece)
-                done.update(piece)
-        if taken:
-            parts.append(_joined(taken))
-            waiting = [piece for piece in waiting if piece not in taken]
-        accelerated = not accelerated
-    return tuple(parts)
-
-
-def plans(graph: Graph) -> dict[str, tuple[Part, ...]]:
-    """Return the plan kinds that are checked: K=2, K=4, fallback, one atom per slice."""
-    return {
-        "K=2": contiguous(graph, 2),
-        "K=4": contiguous(graph, 4),
-        "fallback": fallback(graph),
-        "atoms": atoms(graph),
-    }
-
-
 def filled(model: Model, make: MakeInterpreter) -> Model:
     """Return the model with the shapes that a runtime finds for tensors that have none."""
     if not missing_shapes(model.graph):
         return model
-    interpreter = make(model.content)
+    interpreter = make(bytes(model.content))
     interpreter.allocate_tensors()
     details = interpreter.get_tensor_details()
     return with_shapes(model, {d["index"]: tuple(int(n) for n in d["shape"]) for d in details})
-
-
-def random_inputs(graph: Graph, seed: int) -> Values:
-    """Return random values for the inputs of a model, over the whole range of integer types."""
-    random = np.random.default_rng(seed)
-    return {t: _random(graph.tensors[t], random) for t in graph.inputs}
 
 
 def first_difference(
@@ -175,48 +102,9 @@ def first_difference(
         None if all outputs are equal bit for bit in every run (several runs for a model that
         keeps state), else the first difference.
     """
-    stateful = is_stateful(model.graph)
-    whole = LoadedPart(write_whole(model), make)
-    loaded = (LoadedPart(write_slice(model, part), make) for part in parts)
-    # Without state one run is enough, and each slice is freed after it: some need a lot of memory.
-    chain: Iterable[LoadedPart] = list(loaded) if stateful else loaded
-    for step in range(STATEFUL_STEPS if stateful else 1):
-        values = random_inputs(model.graph, seed + step)
-        expected = whole.run(values)
-        for part in chain:
-            values.update(part.run(values))
-        for tensor, value in expected.items():
-            if not _same(value, values[tensor]):
-                return Difference(step, tensor, _largest(value, values[tensor]))
-    return None
 
+    @contextmanager
+    def load(part: Slice) -> Iterator[Run]:
+        yield LoadedPart(part, make).run
 
-def _joined(pieces: Iterable[Part]) -> Part:
-    return tuple(sorted(op for piece in pieces for op in piece))
-
-
-def _sources(graph: Graph, piece: Part) -> set[int]:
-    """Return the ops outside a part that it reads from."""
-    read = {t for op in piece for t in graph.dynamic_inputs(op)}
-    return {graph.producer[t] for t in read} - {-1, *piece}
-
-
-def _random(tensor: Tensor, random: np.random.Generator) -> npt.NDArray[Any]:
-    shape, dtype = tensor.shape or (), np.dtype(tensor.dtype)
-    if dtype.kind == "f":
-        return np.asarray(random.uniform(-1, 1, shape)).astype(dtype)
-    if dtype.kind == "b":
-        return np.asarray(random.integers(0, 2, shape)).astype(dtype)
-    # Wide integers are counters and indices: keep them small.
-    low, high = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.itemsize == 1 else (0, 3)
-    return np.asarray(random.integers(low, high, shape, endpoint=True)).astype(dtype)
-
-
-def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
-def _largest(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    if a.shape != b.shape:
-        return float("inf")
-    return float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0))
+    return Whole(model, load, steps=STATEFUL_STEPS, seed=seed).difference(parts)

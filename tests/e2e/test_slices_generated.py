@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from band.analysis.cuts import contiguous
+from band.analysis.plan_kinds import GAPS, fallback, plan_kinds
 from band.model.atoms import atoms
 from band.model.tflite_writer import write_slice, write_whole
 from band.model.zoo import GENERATED, generated
-from band.testing.chains import InterpreterLike, contiguous, fallback, first_difference, plans
+from band.testing.chains import InterpreterLike, first_difference
 from band.testing.models import RUNNABLE, chain, custom_op
 
-KINDS = ("K=2", "K=4", "fallback", "atoms")
+KINDS = ("K=2", "K=3", "K=4", "fallback-2", "fallback-3", "atoms")
 
 
 def litert(content: bytes) -> Any:
@@ -22,7 +24,7 @@ def litert(content: bytes) -> Any:
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_every_plan_of_a_small_model_equals_the_whole(name: str, kind: str) -> None:
     model = RUNNABLE[name]()
-    assert first_difference(model, plans(model.graph)[kind], litert) is None
+    assert first_difference(model, plan_kinds(model.graph)[kind], litert) is None
 
 
 @pytest.mark.parametrize("name", ["squeezenet_1_1", "encoder_decoder", "eagleeye_detector"])
@@ -30,7 +32,7 @@ def test_every_plan_of_a_zoo_net_equals_the_whole(name: str) -> None:
     net = generated(name)
     assert net is not None
     model = net.build()
-    for kind, parts in plans(model.graph).items():
+    for kind, parts in plan_kinds(model.graph).items():
         assert first_difference(model, parts, litert) is None, kind
 
 
@@ -40,16 +42,17 @@ def test_every_plan_of_every_generated_net_equals_the_whole(name: str) -> None:
     net = generated(name)
     assert net is not None
     model = net.build()
-    for kind, parts in plans(model.graph).items():
+    for kind, parts in plan_kinds(model.graph).items():
         assert first_difference(model, parts, litert) is None, kind
 
 
 def test_plans_cover_every_op_once_and_differ() -> None:
     model = RUNNABLE["quantized"]()
-    for parts in plans(model.graph).values():
+    for parts in plan_kinds(model.graph).values():
         assert sorted(op for part in parts for op in part) == list(model.graph.compute_ops)
     assert len(contiguous(model.graph, 2)) == 2
-    assert fallback(model.graph) != contiguous(model.graph, len(fallback(model.graph)))
+    units = fallback(model.graph, GAPS[:2])
+    assert units != contiguous(model.graph, len(units))
 
 
 def test_the_comparison_sees_another_delegate_in_the_chain() -> None:
@@ -64,6 +67,7 @@ def test_the_comparison_sees_another_delegate_in_the_chain() -> None:
 
     difference = first_difference(model, contiguous(model.graph, 2), mixed)
     assert difference is not None
+    assert difference.largest is not None
     assert 0 < difference.largest < 1e-3
 
 
@@ -111,7 +115,7 @@ def test_parts_of_weight_ops_alone_run_and_change_nothing() -> None:
 
 def test_slices_around_a_custom_op_load_and_the_op_itself_does_not() -> None:
     model = custom_op()
-    head, custom, tail = plans(model.graph)["atoms"]
+    head, custom, tail = plan_kinds(model.graph)["atoms"]
     for part in (head, tail):
         litert(write_slice(model, part).content).allocate_tensors()
     with pytest.raises(RuntimeError, match="BandUnknown"):

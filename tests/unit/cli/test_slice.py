@@ -13,7 +13,8 @@ from band.errors import BandError, ErrorCode
 from band.model.slice import Slice
 from band.model.tflite_reader import read_model
 from band.model.tflite_writer import write_whole
-from band.testing.chains import LoadedPart, random_inputs
+from band.runtime.seeded import seeded_values
+from band.testing.chains import LoadedPart
 from band.testing.models import half_weights
 
 # A CPU that takes everything; an accelerator, much faster, without PRELU and MEAN.
@@ -76,7 +77,7 @@ def test_the_files_and_their_wiring_are_the_model(folder: Path) -> None:
     by_units = {tuple(row["units"]): row for row in manifest["slices"]}
     count = len(manifest["units"])
     assert count > 2
-    values = random_inputs(model.graph, 1)
+    values = seeded_values(model.graph, model.graph.inputs, 1)
     whole = loaded(folder, by_units[0, count - 1])
     expected = whole.run(values)
     for unit in range(count):

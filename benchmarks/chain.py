@@ -1,0 +1,225 @@
+"""What it costs to run a model as a chain of 2 or 4 slices instead of whole.
+
+For each real model of at least 0.9 ms: whole, K=2, whole, K=4 and so on, interleaved, CPU time of
+one thread. Boundary tensors move as in the engine: out of the producer into a pooled buffer, and
+from there into the consumer. Every chain is compared with the whole bit for bit before it is
+timed. ``whole_again`` is the whole against itself: what the machine's noise looks like.
+
+    BAND_TEST_DATA=FOLDER python benchmarks/chain.py --models 'hand*' --json -
+"""
+
+import argparse
+import math
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from rounds import document, main, thread_us
+
+from band.analysis.cuts import contiguous
+from band.clock import MonotonicClock
+from band.config.device import load_device
+from band.errors import BandError
+from band.model.atoms import is_stateful
+from band.model.graph import input_shapes, missing_shapes
+from band.model.model import Model, with_shapes
+from band.model.slice import Slice
+from band.model.tflite_reader import read_model
+from band.model.tflite_writer import write_slice, write_whole
+from band.runtime.backends.protocol import Array, Backend, BackendContext, Pace
+from band.runtime.check_chain import same_bits
+from band.runtime.discovery import open_backend
+from band.runtime.memory import BufferPool, MemoryAccount
+from band.runtime.seeded import seeded_values
+from band.testing.data import NO_DATA, real_models
+
+COUNTS: Final = (2, 4)
+SHORTEST_US: Final = 900
+ROUND_US: Final = 20_000  # a round runs a model as often as fits into this, at least once
+LONG_US: Final = 300_000  # of longer models, fewer rounds say enough
+LONG_ROUNDS: Final = 3
+NOISE: Final = 0.03  # the whole against itself may be this far from 1 in the median
+NO_PACE: Final = Pace(0, 0, 0)
+
+
+class Chain:
+    """Slices that are loaded one after the other, and the pool their boundary tensors live in."""
+
+    def __init__(self, backend: Backend, model: Model, slices: Sequence[Slice]) -> None:
+        self._backend = backend
+        self._pool = BufferPool(MemoryAccount(1 << 32))
+        self._outputs = model.graph.outputs
+        handles = [backend.load(s.content, s.inputs, s.outputs).handle for s in slices]
+        last = {t: n for n, s in enumerate(slices) for t in (*s.outputs, *s.inputs)}
+        kept = {*model.graph.inputs, *self._outputs}
+        dead = [
+            [t for t, end in last.items() if end == n and t not in kept] for n in range(len(slices))
+        ]
+        self._steps = list(zip(handles, dead, strict=True))
+
+    def run(self, inputs: Mapping[int, Array]) -> dict[int, Array]:
+        """Run once; the outputs are in buffers that :meth:`give_back` takes."""
+        run, values = self._backend.run, dict(inputs)
+        for handle, dead in self._steps:
+            values.update(run(handle, values, NO_PACE, self._allocate).outputs)
+            for tensor in dead:
+                self._pool.give_back(values.pop(tensor))
+        return values
+
+    def give_back(self, values: Mapping[int, Array]) -> None:
+        """Take the buffers of the outputs back."""
+        for tensor in self._outputs:
+            self._pool.give_back(values[tensor])
+
+    def close(self) -> None:
+        """Unload the slices."""
+        for handle, _ in self._steps:
+            self._backend.unload(handle)
+
+    def _allocate(self, _tensor: int, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
+        return self._pool.take(shape, dtype)
+
+
+class Measured(NamedTuple):
+    """One model: chain time / whole time by number of slices, and the whole against itself."""
+
+    name: str
+    whole_us: float
+    ratios: Mapping[int, float]
+    noise: float
+
+
+def measure(path: Path, backend: Backend, rounds: int) -> Measured | str:
+    """Return the measurement of a model, or why there is none."""
+    model = read_model(path)
+    try:
+        if missing_shapes(model.graph):
+            model = with_shapes(model, backend.shapes(model.source, input_shapes(model.graph)))
+        whole = Chain(backend, model, [write_whole(model)])
+    except BandError as error:
+        return f"does not run whole: {error.message}"
+    if is_stateful(model.graph):
+        return "keeps state, so whole and chain would run on different states"
+    inputs = seeded_values(model.graph, model.graph.inputs, 0)
+    expected = whole.run(inputs)
+    whole_us = min(spent_us(whole, inputs, 1) for _ in range(10))
+    if whole_us < SHORTEST_US:
+        return f"takes {whole_us:.0f} us, less than {SHORTEST_US}"
+    chains = {
+        count: Chain(
+            backend, model, [write_slice(model, p) for p in contiguous(model.graph, count)]
+        )
+        for count in COUNTS
+    }
+    for count, chain in chains.items():
+        made = chain.run(inputs)
+        for tensor in model.graph.outputs:
+            if not same_bits(made[tensor], expected[tensor]):
+                message = f"{path.stem}: K={count} differs from the whole in tensor {tensor}"
+                raise AssertionError(message)
+        chain.give_back(made)
+    found = timed(path.stem, whole_us, whole, chains, inputs, rounds)
+    for chain in (whole, *chains.values()):
+        chain.close()
+    return found
+
+
+def timed(
+    name: str,
+    whole_us: float,
+    whole: Chain,
+    chains: Mapping[int, Chain],
+    inputs: Mapping[int, Array],
+    rounds: int,
+) -> Measured:
+    """Return the median ratios of interleaved rounds."""
+    calls = max(1, math.ceil(ROUND_US / whole_us))
+
+    wholes: list[float] = [spent_us(whole, inputs, calls)]
+    spent: dict[int, list[float]] = {count: [] for count in chains}
+    for _ in range(min(rounds, LONG_ROUNDS) if whole_us > LONG_US else rounds):
+        for count, chain in chains.items():
+            spent[count].append(spent_us(chain, inputs, calls))
+            wholes.append(spent_us(whole, inputs, calls))
+    # Each chain stands between two runs of the whole.
+    pairs = list(pairwise(wholes))
+    ratios = {
+        count: statistics.median(
+            2 * us / sum(pair)
+            for us, pair in zip(spent[count], pairs[i :: len(chains)], strict=True)
+        )
+        for i, count in enumerate(chains)
+    }
+    noise = statistics.median(after / before for before, after in pairs)
+    return Measured(name, statistics.median(wholes), ratios, noise)
+
+
+def spent_us(chain: Chain, inputs: Mapping[int, Array], calls: int) -> float:
+    """Return the CPU time of one call, as the mean of several."""
+
+    def work() -> None:
+        for _ in range(calls):
+            chain.give_back(chain.run(inputs))
+
+    return thread_us(work) / calls
+
+
+def run(rounds: int, pattern: str) -> dict[str, Any]:
+    """Return the document of the benchmark."""
+    paths = [path for path in real_models() if fnmatch(path.stem, pattern)]
+    if not paths:
+        reason = f"no model matches {pattern!r}" if real_models() else NO_DATA
+        return document("chain", {}, {}, reason)
+    device = load_device("host")
+    backend = open_backend(
+        device.processors[0], BackendContext(device=device, clock=MonotonicClock())
+    )
+    found: list[Measured] = []
+    for path in paths:
+        one = measure(path, backend, rounds)
+        if isinstance(one, str):
+            print(f"{path.stem:34} skipped: {one}", file=sys.stderr)
+            continue
+        found.append(one)
+        each = "  ".join(f"K={count} {ratio:.3f}" for count, ratio in one.ratios.items())
+        print(
+            f"{one.name:34} {one.whole_us:10.0f} us  {each}  again {one.noise:.3f}",
+            file=sys.stderr,
+        )
+    return summary(found)
+
+
+def summary(found: Sequence[Measured]) -> dict[str, Any]:
+    """Return the document over all models."""
+    if not found:
+        return document("chain", {}, {}, "no model was measured")
+    metrics: dict[str, float] = {"models": len(found)}
+    ratios: dict[str, float] = {}
+    series: dict[str, Callable[[Measured], float]] = {
+        **{f"chain_k{count}_over_whole": lambda m, k=count: m.ratios[k] for count in COUNTS},
+        "whole_again": lambda m: m.noise,
+    }
+    for name, of in series.items():
+        values = sorted(of(m) for m in found)
+        ratios[name] = statistics.median(values)
+        metrics[f"{name}_p10"] = values[len(values) // 10]
+        metrics[f"{name}_p90"] = values[-1 - len(values) // 10]
+    skipped = None
+    if abs(ratios["whole_again"] - 1) > NOISE:
+        skipped = (
+            f"too busy to tell: the whole against itself is {ratios['whole_again']:.3f} "
+            f"in the median; run it again on a quieter machine"
+        )
+    return document("chain", metrics, ratios, skipped)
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(add_help=False)
+    arguments.add_argument("--models", metavar="PATTERN", default="*", help="names of models")
+    chosen, others = arguments.parse_known_args()
+    main(lambda rounds: run(rounds, chosen.models), others)

@@ -16,7 +16,7 @@ def capacity_document(
     """Return the limit that no policy can pass, as JSON; None for a trace without requests.
 
     Args:
-        tables: of the models of the trace, restricted to what is loaded.
+        tables: of the models of the trace, restricted to what may be loaded.
         contents: the mean rates of the trace.
     """
     rates_per_s = contents.rates_per_s

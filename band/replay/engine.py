@@ -111,8 +111,7 @@ class EngineReplay:
 
 
 def _loaded(engine: Engine, model: str) -> PlanTable:
-    registered = engine.registration(model)
-    return registered.table.restricted(registered.prepared.loads)
+    return engine.registration(model).prepared.usable
 
 
 class _EngineTarget:

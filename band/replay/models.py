@@ -8,7 +8,7 @@ from band.errors import BandError, ErrorCode
 from band.model.model import Model
 from band.model.source import open_model
 from band.runtime.profiling import Profile
-from band.runtime.registration import AnalysisOptions, Prepared, prepare
+from band.runtime.registration import AnalysisOptions, Memory, Prepared, prepare
 from band.runtime.shapes import ask_shapes
 from band.trace.contents import TraceContents
 from band.trace.schema import Trace, TraceModel
@@ -53,7 +53,7 @@ def prepare_models(
             options=options,
             shapes=lambda found: ask_shapes(found, device),
             profile=profile,
-            free_bytes=free_bytes,
+            memory=Memory(free_bytes),
         )
         size = {(s.first, s.last, s.processor): s.load_bytes for s in prepared.table.spans}
         free_bytes -= sum(size[key] for key in prepared.loads)

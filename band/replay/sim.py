@@ -13,7 +13,8 @@ from band.replay.bound import capacity_document
 from band.replay.policies import ChosenPolicy
 from band.replay.reports import replacements
 from band.replay.wall import DecisionTimes, EventCount
-from band.runtime.registration import Prepared
+from band.runtime.registration import Prepared, memory_for_slices
+from band.scheduler.events import ModelAdded
 from band.scheduler.loader import make_policy
 from band.scheduler.options import CoreOptions
 from band.sim.simulator import WORD, simulate
@@ -59,7 +60,7 @@ class SimReplay:
         start_s = perf_counter()
         result = simulate(
             device=self.device,
-            models=[prepared.added for prepared in self.prepared],
+            models=self._models(),
             policy=policy.swapped,
             make_policy=decisions.timed(make) if self.wall else make,
             source=FrameTracker(trace),
@@ -85,8 +86,15 @@ class SimReplay:
             tasks=result.tasks,
             processors=tuple(p.name for p in self.device.processors if p.available),
             reports=replacements(result.policy_reports),
-            capacity_bound=capacity_document(
-                (p.table.restricted(p.loads) for p in self.prepared), self.contents
-            ),
+            capacity_bound=capacity_document((p.usable for p in self.prepared), self.contents),
             wall=figures if self.wall else None,
         )
+
+    def _models(self) -> list[ModelAdded]:
+        """Return the models with the memory for slices, so that the core goes on loading."""
+        free_bytes = memory_for_slices(
+            self.device.memory_budget_bytes,
+            (prepared.boundary_bytes for prepared in self.prepared),
+            sum(p.available for p in self.device.processors),
+        )
+        return [prepared.added._replace(slices_bytes=free_bytes) for prepared in self.prepared]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from band.errors import BandError, ErrorCode
+from band.errors import BandError
 from band.model.atoms import is_stateful
 from band.model.slice import Slice
 from band.plan.kernel import Kernel
@@ -15,12 +15,11 @@ from band.runtime.live import LiveModel
 from band.runtime.measuring import Timing, measure, random_inputs
 from band.runtime.memory import MemoryAccount
 from band.runtime.profiling import Measured, measured
-from band.runtime.registration import Prepared, SpanKey
+from band.runtime.registration import Prepared, SpanKey, sized
 from band.runtime.room import WAIT_S, Room
 from band.runtime.stores import SliceStore
 from band.runtime.tensors import model_info
 from band.runtime.workforce import Post
-from band.units import format_bytes
 
 _NO_PACE: Final = Pace(0, 0, 0)
 
@@ -66,6 +65,15 @@ class SliceRefusal(Exception):  # noqa: N818 - no error: it leads to another pla
         self.reason = reason
 
 
+class SliceTooLarge(Exception):  # noqa: N818 - no error: it leads to another plan
+    """A slice takes more memory than was foreseen, and there is not that much."""
+
+    def __init__(self, key: SpanKey, size: int) -> None:
+        super().__init__(key, size)
+        self.key = key
+        self.size = size
+
+
 class Loading:
     """One attempt to load what a prepared model needs."""
 
@@ -109,7 +117,7 @@ class Loading:
             cost_us = self._try(span, 0 if emulated or key in known else runs)
             if cost_us:
                 costs[key] = cost_us
-        table = _sized(prepared.table.with_costs(costs, prepared.table.version), self._loads)
+        table = sized(prepared.table.with_costs(costs, prepared.table.version), self._loads)
         return Registered(
             prepared=replace(prepared, table=table, loads=tuple(self._loads)),
             live=LiveModel(
@@ -144,15 +152,7 @@ class Loading:
             return True
         self._unload(key)
         if not Kernel(self._prepared.table.restricted(self._loads)).k_best(1):
-            raise BandError(
-                ErrorCode.OUT_OF_MEMORY,
-                f"model {self._name!r} does not fit: the slice of units {span.first} to "
-                f"{span.last} takes {format_bytes(size)}, and "
-                f"{format_bytes(max(0, self._account.free_bytes))} of the memory budget are free",
-                model=self._name,
-                needed_bytes=size,
-                free_bytes=self._account.free_bytes,
-            )
+            raise SliceTooLarge(key, size)
         return False
 
     def _unload(self, key: SpanKey) -> None:
@@ -194,12 +194,6 @@ class Loading:
         found = measured(self._graph, part, worker.processor.name, info, times)
         self._measured.append(found)
         return found.mean_us
-
-
-def _sized(table: PlanTable, loads: Mapping[SpanKey, int]) -> PlanTable:
-    """Return the table with what its loaded slices really take."""
-    spans = (s._replace(load_bytes=loads.get(s[:3], s.load_bytes)) for s in table.spans)
-    return replace(table, spans=tuple(spans))
 
 
 def ops_of(prepared: Prepared, span: Span) -> tuple[int, ...]:

@@ -10,11 +10,18 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import Graph, input_shapes
 from band.model.model import Model
 from band.runtime.backends.protocol import WorkerLostError
-from band.runtime.loading import Loading, Registered, SliceRefusal, ops_of
+from band.runtime.loading import Loading, Registered, SliceRefusal, SliceTooLarge, ops_of
 from band.runtime.memory import MemoryAccount
 from band.runtime.options import EngineOptions
 from band.runtime.refusals import with_refused
-from band.runtime.registration import prepare
+from band.runtime.registration import (
+    AnalysisOptions,
+    Memory,
+    Prepared,
+    SpanKey,
+    prepare,
+    refit,
+)
 from band.runtime.room import Room
 from band.runtime.stores import SliceStore
 from band.runtime.workforce import Post
@@ -75,18 +82,15 @@ class Registrar:
         options = self._options.analysis_of(name)
         for sentence in idle_rules(options.rules, self._device, model.graph):
             _LOG.warning("%s", sentence)
+        prepared: Prepared | None = None
+        sizes: dict[SpanKey, int] = {}
+        failed = ""
         for _ in range(_ROUNDS):
-            prepared = prepare(
-                model,
-                with_refused(self._device, model.graph, refused),
-                name=name,
-                options=options,
-                shapes=self._shapes,
-                profile=self._profile,
-                free_bytes=self._account.free_bytes,
-                reclaim=self._room.reclaimable,
-                version=version,
-            )
+            if prepared is None:
+                device = with_refused(self._device, model.graph, refused)
+                prepared = self._prepare(model, device, name, options, version)
+            elif sizes:
+                prepared = refit(prepared, sizes, options.plans, self._memory())
             loading = Loading(self._posts, self._account, self._store, self._room, prepared)
             try:
                 return loading.run(prepared.measured, self._runs)
@@ -95,16 +99,37 @@ class Registrar:
                 ops = ops_of(prepared, refusal.span)
                 reasons = refused.setdefault(refusal.span.processor, {})
                 reasons.update(dict.fromkeys(ops, refusal.reason))
-                last = refusal
+                failed = f"{self._device.processors[refusal.span.processor].name}: {refusal.reason}"
+                prepared, sizes = None, {}
+            except SliceTooLarge as large:
+                loading.undo()
+                sizes[large.key] = large.size
             except BaseException:
                 loading.undo()
                 raise
         raise BandError(
             ErrorCode.BACKEND_FAILED,
-            f"model {name!r} does not load: after {_ROUNDS} attempts slices still fail; the last "
-            f"on {self._device.processors[last.span.processor].name}: {last.reason}",
+            f"model {name!r} does not load: after {_ROUNDS} attempts slices still fail or do not "
+            f"fit; the last failure: {failed or 'none'}",
             model=name,
         )
+
+    def _prepare(
+        self, model: Model, device: Device, name: str, options: AnalysisOptions, version: int
+    ) -> Prepared:
+        return prepare(
+            model,
+            device,
+            name=name,
+            options=options,
+            shapes=self._shapes,
+            profile=self._profile,
+            memory=self._memory(),
+            version=version,
+        )
+
+    def _memory(self) -> Memory:
+        return Memory(self._account.free_bytes, self._room.reclaimable)
 
     def _probe(self, graph: Graph) -> dict[int, dict[int, str]]:
         return {

@@ -5,7 +5,8 @@ with static shapes needs no interpreter.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from band.analysis.analyze import analyze
 from band.analysis.partition import Mode, Partition, Preparation
@@ -28,8 +29,17 @@ SpanKey = tuple[int, int, int]
 
 Shapes = Callable[[Model], Mapping[int, tuple[int, ...]]]
 
-Reclaim = Callable[[], int]
-"""Returns the bytes that evicting what other models do not need would free."""
+
+class Memory(NamedTuple):
+    """Memory for the slices of a model.
+
+    Attributes:
+        free_bytes: what is free.
+        reclaim: tells what evicting slices that other models can do without would free.
+    """
+
+    free_bytes: int
+    reclaim: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +87,11 @@ class Prepared:
         return is_stateful(self.model.graph)
 
     @property
+    def usable(self) -> PlanTable:
+        """Return the table of all that may run some day: nothing more of a stateful model loads."""
+        return self.table.restricted(self.loads) if self.stateful else self.table
+
+    @property
     def boundary_bytes(self) -> int:
         """Return the most bytes that a job holds between two tasks."""
         return max(self.partition.boundary_bytes, default=0)
@@ -90,8 +105,7 @@ def prepare(
     options: AnalysisOptions | None = None,
     shapes: Shapes | None = None,
     profile: Profile | None = None,
-    free_bytes: int | None = None,
-    reclaim: Reclaim | None = None,
+    memory: Memory | None = None,
     version: int = 1,
 ) -> Prepared:
     """Return the plan table of a model on a device, and what to load.
@@ -103,8 +117,7 @@ def prepare(
         options: of the analysis.
         shapes: asks a runtime for the shapes of all tensors, if the file lacks some.
         profile: measured and fitted costs; they replace the estimates.
-        free_bytes: memory for slices; the device's budget if None.
-        reclaim: tells how many bytes more could be had for one plan, if not even that fits.
+        memory: for slices; the device's budget if None.
         version: of the table.
 
     Raises:
@@ -128,10 +141,10 @@ def prepare(
     measured: frozenset[SpanKey] = frozenset()
     if profile is not None:
         table, measured, _ = priced(profile, model.graph, device, partition, table, version)
-    free_bytes = device.memory_budget_bytes if free_bytes is None else free_bytes
-    free_bytes -= max(partition.boundary_bytes, default=0)  # for the data of one job between tasks
-    one_plan = is_stateful(model.graph)
-    loads = choose_loads(table, options.plans, free_bytes, one_plan=one_plan, reclaim=reclaim)
+    memory = memory or Memory(device.memory_budget_bytes)
+    boundary_bytes = max(partition.boundary_bytes, default=0)  # the data of a job between tasks
+    memory = memory._replace(free_bytes=memory.free_bytes - boundary_bytes)
+    loads = choose_loads(table, options.plans, memory, one_plan=is_stateful(model.graph))
     return Prepared(model=model, partition=partition, table=table, loads=loads, measured=measured)
 
 
@@ -154,23 +167,55 @@ def _shaped(model: Model, device: Device, shapes: Shapes | None) -> Model:
     return with_shapes(model, {t: known[t] for t in missing if t in known})
 
 
+def refit(prepared: Prepared, sizes: Mapping[SpanKey, int], plans: int, memory: Memory) -> Prepared:
+    """Return a prepared model with other slices to load, since some are larger than foreseen.
+
+    Args:
+        prepared: the model.
+        sizes: what these slices really take.
+        plans: of how many best plans the parts are loaded.
+        memory: as for :func:`prepare`.
+
+    Raises:
+        BandError: OUT_OF_MEMORY if no plan fits.
+    """
+    table = sized(prepared.table, sizes)
+    memory = memory._replace(free_bytes=memory.free_bytes - prepared.boundary_bytes)
+    loads = choose_loads(table, plans, memory, one_plan=prepared.stateful)
+    return replace(prepared, table=table, loads=loads)
+
+
+def sized(table: PlanTable, sizes: Mapping[SpanKey, int]) -> PlanTable:
+    """Return the table with what some loaded slices really take."""
+    spans = (s._replace(load_bytes=sizes.get(s[:3], s.load_bytes)) for s in table.spans)
+    return replace(table, spans=tuple(spans))
+
+
+def memory_for_slices(budget_bytes: int, boundaries: Iterable[int], processors: int) -> int:
+    """Return what slices may take of a memory budget.
+
+    Args:
+        budget_bytes: of the device.
+        boundaries: the most bytes that a job of each model holds between two tasks.
+        processors: each may write the boundary tensors of a job at any moment.
+    """
+    return max(0, budget_bytes - max(boundaries, default=0) * processors)
+
+
 def choose_loads(
-    table: PlanTable,
-    plans: int,
-    free_bytes: int,
-    *,
-    one_plan: bool = False,
-    reclaim: Reclaim | None = None,
+    table: PlanTable, plans: int, memory: Memory, *, one_plan: bool = False
 ) -> tuple[SpanKey, ...]:
     """Return what to load: one plan that fits, whole models, then parts of the k best plans.
+
+    What others could be made to give up is taken for the one plan only, and only if none fits
+    without it.
 
     Args:
         table: all candidate spans.
         plans: k.
-        free_bytes: memory that the slices may take together.
+        memory: that the slices may take together.
         one_plan: nothing beyond the first plan. A model that keeps state must always run in the
             same slices, or its runs would not see each other's state.
-        reclaim: tells how many bytes more could be had for one plan, if not even that fits.
 
     Raises:
         BandError: OUT_OF_MEMORY if not even one plan fits.
@@ -181,14 +226,14 @@ def choose_loads(
         ([s] for s in table.spans if (s.first, s.last) == (0, last)),
         key=lambda spans: spans[0].cost_us,
     )
-    candidates = (*best, *whole)
-    first = _first_that_fits(candidates, free_bytes)
+    free_bytes = memory.free_bytes
+    first = _first_that_fits((*best, *whole), free_bytes)
     if first is None:
-        free_bytes += reclaim() if reclaim is not None else 0
-        first = _first_that_fits(candidates, free_bytes)
+        free_bytes += memory.reclaim() if memory.reclaim is not None else 0
+        first = _first_that_fits((*best, *whole), free_bytes)
         if first is None:
-            raise _too_large(table, candidates, free_bytes)
-        one_plan = True  # what others have loaded is taken for no more than that
+            raise _too_large(table, (*best, *whole), free_bytes)
+        one_plan = True
     chosen: dict[SpanKey, int] = {}
     for spans in (first,) if one_plan else (first, *whole, *best):
         wanted = {(s.first, s.last, s.processor): s.load_bytes for s in spans}

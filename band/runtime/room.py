@@ -5,6 +5,7 @@ from typing import Final
 
 from band.errors import BandError, ErrorCode
 from band.runtime.memory import BufferPool
+from band.runtime.registration import memory_for_slices
 from band.runtime.stores import SliceStore
 from band.scheduler.events import Event, SliceBudget
 from band.units import format_bytes
@@ -53,9 +54,9 @@ class Room:
 
     def slices_bytes(self) -> int:
         """Return what the slices of registered models may take together."""
-        boundary = max(self._boundaries.values(), default=0) * self._processors
-        taken = self._pool.total_bytes + boundary + self._store.unused_bytes + self._claimed_bytes
-        self._told_bytes = max(0, self._account.budget_bytes - taken)
+        taken = self._pool.total_bytes + self._store.unused_bytes + self._claimed_bytes
+        left = self._account.budget_bytes - taken
+        self._told_bytes = memory_for_slices(left, self._boundaries.values(), self._processors)
         return self._told_bytes
 
     def change(self) -> SliceBudget | None:

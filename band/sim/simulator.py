@@ -16,13 +16,15 @@ from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
 from band.plan.task import SliceKey, Task
-from band.scheduler.commands import Finish, Run, WakeAt
+from band.scheduler.commands import Evict, Finish, Load, Run, WakeAt
 from band.scheduler.core import Core
 from band.scheduler.events import (
     Event,
     ModelAdded,
     PolicySwapped,
     RequestArrived,
+    SliceEvicted,
+    SliceLoaded,
     TaskFinished,
     Tick,
     WorkerUp,
@@ -34,7 +36,7 @@ from band.trace.arrivals import Arrival, ArrivalSource
 
 WORD: Final = "simulated"
 
-_OPENING, _FINISHED, _ARRIVED, _TICK = range(4)
+_OPENING, _FINISHED, _MOVED, _ARRIVED, _TICK = range(5)
 """Order of events at the same microsecond: a processor is freed before anything asks for it."""
 
 _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
@@ -71,7 +73,8 @@ def simulate(
 
     Args:
         device: its available processors run tasks; ``noise_sigma`` is the noise of their times.
-        models: what is registered before the first request.
+        models: what is registered before the first request. If they tell the memory for slices,
+            the core loads and evicts within it, as in an engine; here that takes no time.
         policy: the policy in force.
         make_policy: makes it; see ``band.scheduler.loader.make_policy``.
         source: the trace.
@@ -114,7 +117,7 @@ def _opening(
 
 
 class Noise:
-    """Draws how long tasks really take.
+    """What a slice really takes: the time of a run, drawn, and memory.
 
     Args:
         models: whose tables say the times.
@@ -128,6 +131,11 @@ class Noise:
             for added in models
             for span in added.table.spans
         }
+        self._load_bytes: dict[tuple[SliceKey, int], int] = {
+            (added.table.slice_key(span), span.processor): span.load_bytes
+            for added in models
+            for span in added.table.spans
+        }
         self._sigma = sigma
         self._random = random.Random(seed)
 
@@ -137,6 +145,10 @@ class Noise:
         if not self._sigma:
             return cost_us
         return max(1, round(cost_us * self._random.lognormvariate(0.0, self._sigma)))
+
+    def load_bytes(self, key: SliceKey, processor: int) -> int:
+        """Return what a loaded slice takes."""
+        return self._load_bytes[key, processor]
 
 
 class _Simulation:
@@ -150,6 +162,7 @@ class _Simulation:
         noise: Noise,
         recorder: Recorder | None,
     ) -> None:
+        self._open = 0
         self._core = core
         self._source = source
         self._ledger = ledger
@@ -169,6 +182,8 @@ class _Simulation:
         heap, core, recorder = self._heap, self._core, self._recorder
         while heap:
             now_us, kind, _, event = heapq.heappop(heap)
+            if kind >= _MOVED and not self._open and self._root is None:
+                continue  # no request is left: loading goes on to no purpose
             self.now_us = now_us
             if kind == _ARRIVED:
                 self._arrived(event)
@@ -182,6 +197,11 @@ class _Simulation:
                     self._finished(command)
                 elif isinstance(command, WakeAt):
                     self._push(command.at_us, _TICK, Tick())
+                elif isinstance(command, Load):
+                    size = self._noise.load_bytes(*command)
+                    self._push(now_us, _MOVED, SliceLoaded(*command, size))
+                elif isinstance(command, Evict):
+                    self._push(now_us, _MOVED, SliceEvicted(*command))
 
     def _arrived(self, event: Event) -> None:
         assert isinstance(event, RequestArrived)
@@ -190,6 +210,7 @@ class _Simulation:
             self._push_root()
 
     def _finished(self, finish: Finish) -> None:
+        self._open -= 1
         self._ledger.finished(finish, self.now_us)
         for child in self._source.finished(finish.job, finish.outcome, self.now_us):
             self._push(self.now_us, _ARRIVED, child)
@@ -203,6 +224,7 @@ class _Simulation:
         heapq.heappush(self._heap, (at_us, _FINISHED, next(self._numbers), finished))
 
     def _push(self, at_us: int, kind: int, event: Event) -> None:
+        self._open += kind == _ARRIVED
         heapq.heappush(self._heap, (at_us, kind, next(self._numbers), event))
 
     def _push_root(self) -> None:

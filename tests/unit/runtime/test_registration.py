@@ -13,7 +13,7 @@ from band.plan.table import PlanTable
 from band.runtime.host import this_host
 from band.runtime.profiling import Measured, Profile
 from band.runtime.refusals import with_refused
-from band.runtime.registration import AnalysisOptions, choose_loads, prepare
+from band.runtime.registration import AnalysisOptions, Memory, choose_loads, prepare, refit
 from band.testing import models
 from band.testing.devices import FALLBACK, make_device, make_processor, split_device
 from band.testing.tables import chain, make_table
@@ -52,10 +52,10 @@ def test_a_model_with_static_shapes_needs_no_interpreter() -> None:
 
 
 def test_whole_models_and_the_best_plans_are_loaded() -> None:
-    loads = choose_loads(_table(), 3, 1_000)
+    loads = choose_loads(_table(), 3, Memory(1_000))
     assert loads[:2] == ((0, 0, 1), (1, 1, 0))  # the best plan first
     assert set(loads) == {(0, 0, 1), (1, 1, 0), (0, 1, 0), (1, 1, 1)}
-    assert set(choose_loads(_table(), 1, 1_000)) == {(0, 0, 1), (1, 1, 0), (0, 1, 0)}
+    assert set(choose_loads(_table(), 1, Memory(1_000))) == {(0, 0, 1), (1, 1, 0), (0, 1, 0)}
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,43 @@ def test_whole_models_and_the_best_plans_are_loaded() -> None:
 def test_less_memory_means_fewer_slices_but_always_a_whole_plan(
     free_bytes: int, expected: set[tuple[int, int, int]]
 ) -> None:
-    assert set(choose_loads(_table(), 3, free_bytes)) == expected
+    assert set(choose_loads(_table(), 3, Memory(free_bytes))) == expected
 
 
 def test_a_model_that_does_not_fit_is_refused_with_the_numbers() -> None:
     with pytest.raises(BandError, match=r"'m' needs at least 30 B .* 29 B of the") as caught:
-        choose_loads(_table(c01=30, c0=50, c1=50, g1=50), 3, 29)
+        choose_loads(_table(c01=30, c0=50, c1=50, g1=50), 3, Memory(29))
     assert caught.value.code is ErrorCode.OUT_OF_MEMORY
     assert (caught.value.fields["needed_bytes"], caught.value.fields["free_bytes"]) == (30, 29)
+
+
+def test_what_others_can_give_up_is_taken_for_one_plan_only_and_only_if_none_fits() -> None:
+    asked: list[int] = []
+
+    def reclaim() -> int:
+        asked.append(1)
+        return 100
+
+    assert len(choose_loads(_table(), 3, Memory(20, reclaim))) == 2
+    assert not asked
+    assert choose_loads(_table(), 3, Memory(5, reclaim)) == ((0, 0, 1), (1, 1, 0))
+    assert asked == [1]
+    with pytest.raises(BandError) as caught:
+        choose_loads(_table(c01=300, c0=90, c1=90, g1=90), 3, Memory(-1, reclaim))
+    assert (caught.value.fields["needed_bytes"], caught.value.fields["free_bytes"]) == (100, 99)
+
+
+def test_a_slice_larger_than_foreseen_leads_to_another_plan() -> None:
+    prepared = prepare(models.chain(), split_device())
+    (first, *_) = prepared.loads
+    whole = (0, prepared.table.unit_count - 1, 0)
+    size = {s[:3]: s.load_bytes for s in prepared.table.spans}[whole]
+    memory = Memory(size + prepared.boundary_bytes)
+    again = refit(prepared, {first: 1 << 30}, 3, memory)
+    assert again.loads == (whole,)
+    assert again.table.find(*first) is not None
+    with pytest.raises(BandError, match="for its slices"):
+        refit(prepared, {first: 1 << 30, whole: 1 << 30}, 3, memory)
 
 
 @pytest.mark.parametrize("model", [models.variable_tensor(), models.resource_variable()])

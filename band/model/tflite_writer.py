@@ -82,13 +82,9 @@ def loose_outputs(graph: Graph) -> dict[int, int]:
 
     These are constants and variable tensors; an input that is an output too is with the caller.
     """
-    compute = set(graph.compute_ops)
-    found: dict[int, int] = {}
-    for t in graph.outputs:
-        if graph.producer[t] < 0 and t not in graph.inputs and compute:
-            readers = compute.intersection(graph.consumers[t]) or compute
-            found[t] = min(readers)
-    return found
+    loose = [t for t in graph.outputs if graph.producer[t] < 0 and t not in graph.inputs]
+    compute = set(graph.compute_ops) if loose else set[int]()
+    return {t: min(compute.intersection(graph.consumers[t]) or compute) for t in loose if compute}
 
 
 def _whole_tree(model: Model) -> object:

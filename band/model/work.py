@@ -32,7 +32,7 @@ def op_work(graph: Graph, op: int) -> OpWork:
     Constants behind weight ops count at their stored size (fp16, sparse). Tensors without a static
     shape count as nothing: fill the shapes first. A weight op is no work: it runs at load time.
     """
-    if op in graph.weight_ops:
+    if graph.atom_of[op] < 0:
         return OpWork()
     node = graph.ops[op]
     macs = _MACS.get(node.type, _no_macs)(graph, node)

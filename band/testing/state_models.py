@@ -16,7 +16,7 @@ def hoisted_reads() -> Model:
     """Return a streaming model whose two READs come first, as converters write them.
 
     Each variable is a running sum behind a dense layer. File order: CALL_ONCE, the handles, READ,
-    READ, then DENSE, ADD, ASSIGN twice, RELU6. Both variables have one CALL_ONCE.
+    READ, then DENSE, ADD, ASSIGN twice, HARD_SWISH. Both variables have one CALL_ONCE.
     """
     b = GraphBuilder("hoisted_reads", seed=40)
     b.op("CALL_ONCE", (), (), init_subgraph_index=b.branch(_zeroed("first", "second")))
@@ -26,7 +26,7 @@ def hoisted_reads() -> Model:
     for handle, value in zip(handles, before, strict=True):
         x = b.add(b.fully_connected(x, 8), value)
         b.op("ASSIGN_VARIABLE", (handle, x), ())
-    return b.build(b.activation(x, "RELU6"))
+    return b.build(b.activation(x, "HARD_SWISH"))
 
 
 def two_initialisations() -> Model:

@@ -15,7 +15,7 @@ from band.model.graph import Graph, missing_shapes
 from band.model.model import Model, with_shapes
 from band.plan.build import build_table
 from band.plan.evidence import Known
-from band.plan.explain import Explanation, explain
+from band.plan.explain import Explanation, SpanKey, every_subgraph, explain
 from band.plan.table import PlanTable
 from band.runtime.pricing import priced
 from band.runtime.profiling import read_profile
@@ -47,7 +47,7 @@ class Analysis(NamedTuple):
     device: Device
     partition: Partition
     table: PlanTable | None
-    profiled: Mapping[tuple[int, int, int], Known]
+    profiled: Mapping[SpanKey, Known]
     explanation: Explanation
     refusal: BandError | None
 
@@ -83,22 +83,52 @@ def analysis(model: Model, device: Device, options: Options) -> Analysis:
         if error.code not in _REFUSED:
             raise
         partition, refusal = _without_units(model.graph, device, options), error
+    price = _Pricing(model.graph, device, options.profile)
+    profiled: dict[SpanKey, Known] = {}
     if refusal is None:
         try:
-            table = build_table(model.graph, device, partition, name=model.graph.name)
+            table, profiled = price.table(partition)
         except BandError as error:
             if error.code not in _REFUSED:
                 raise
             refusal = error
-    profiled: dict[tuple[int, int, int], Known] = {}
-    if options.profile is not None and table is not None:
-        profile = read_profile(options.profile)
-        table, measured, fitted = priced(
-            profile, model.graph, device, partition, table, table.version + 1
-        )
-        profiled = dict.fromkeys(measured, Known.MEASURED) | dict.fromkeys(fitted, Known.FITTED)
-    explanation = explain(model.graph, device, partition, table, profiled=profiled)
+    candidates, known = table, dict(profiled)
+    wide = every_subgraph(partition, len(device.processors)) if table is not None else None
+    if wide is not None:
+        candidates, known = price.table(wide)
+    explanation = explain(
+        model.graph, device, partition, table, candidates=candidates, profiled=known
+    )
     return Analysis(model, device, partition, table, profiled, explanation, refusal)
+
+
+class _Pricing:
+    """Makes plan tables, with the costs of a profile if there is one.
+
+    Args:
+        graph: the model.
+        device: its processors.
+        path: of the profile, None for none.
+
+    Raises:
+        BandError: what ``read_profile`` raises.
+    """
+
+    def __init__(self, graph: Graph, device: Device, path: Path | None) -> None:
+        self._graph = graph
+        self._device = device
+        self._profile = None if path is None else read_profile(path)
+
+    def table(self, partition: Partition) -> tuple[PlanTable, dict[SpanKey, Known]]:
+        """Return the table of a partition, and what the profile has of its spans."""
+        table = build_table(self._graph, self._device, partition, name=self._graph.name)
+        if self._profile is None:
+            return table, {}
+        table, measured, fitted = priced(
+            self._profile, self._graph, self._device, partition, table, table.version + 1
+        )
+        known = dict.fromkeys(measured, Known.MEASURED) | dict.fromkeys(fitted, Known.FITTED)
+        return table, known
 
 
 def _without_units(graph: Graph, device: Device, options: Options) -> Partition:

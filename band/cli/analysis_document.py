@@ -83,6 +83,7 @@ def _processor(found: Analysis, report: ProcessorReport) -> dict[str, Any]:
         "refuses": len(report.support.refused) if processor.available else None,
         "whole_model": _whole(report.whole) if report.whole else None,
         "plan_without_us": report.without_us,
+        "plan_with": _plan(found, report.best_with) if report.best_with else None,
         "cost_marks": [str(mark) for mark in coefficient_marks(processor)],
     }
 

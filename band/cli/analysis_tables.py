@@ -121,17 +121,24 @@ def alternative_table(found: Analysis) -> Table:
         table.add_row(_route(found, plan), *cells)
     used = {step.processor for step in best.steps}
     for report in found.explanation.processors:
-        index, latency_us = report.support.processor, report.without_us
+        index, name = (
+            report.support.processor,
+            found.device.processors[report.support.processor].name,
+        )
         if index in used:
-            cells = (format_us(latency_us), _more(latency_us, best), "-")
-            table.add_row(f"the best without {found.device.processors[index].name}", *cells)
+            cells = (format_us(report.without_us), _more(report.without_us, best), "-")
+            table.add_row(f"the best without {name}", *cells)
+        elif report.best_with is not None:
+            plan = report.best_with
+            cells = (format_us(plan.latency_us), _more(plan.latency_us, best), str(len(plan.cuts)))
+            table.add_row(f"the best with {name}: {_route(found, plan)}", *cells)
     return table
 
 
 def _more(latency_us: int | None, best: ExplainedPlan) -> str:
     if latency_us is None:
         return "impossible"
-    return f"+{100 * (latency_us / best.latency_us - 1):.1f} %"
+    return f"{100 * (latency_us / best.latency_us - 1):+.1f} %"
 
 
 def _route(found: Analysis, plan: ExplainedPlan) -> str:

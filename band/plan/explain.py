@@ -5,15 +5,17 @@ the plan table, so whatever chose the cuts is explained by what it left there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from band.analysis.partition import Mode, Partition
+from band.analysis.partition import Mode, Partition, Preparation, Subgraph
 from band.device.profile import Device
 from band.model.graph import Graph
+from band.plan.best import BestPlan
+from band.plan.detours import with_processor, without_processor
 from band.plan.evidence import Known
-from band.plan.explain_plans import ExplainedPlan, explained_plans, without_processor
+from band.plan.explain_plans import ExplainedPlan, Explainer
 from band.plan.explain_support import (
     Amount,
     RefusalGroup,
@@ -26,6 +28,7 @@ from band.plan.explain_support import (
     supports,
     whole_models,
 )
+from band.plan.kernel import Kernel
 from band.plan.table import PlanTable
 
 SpanKey = tuple[int, int, int]
@@ -33,7 +36,9 @@ SpanKey = tuple[int, int, int]
 
 NOTHING_PROFILED: Final[Mapping[SpanKey, Known]] = MappingProxyType({})
 
-RUNNERS_UP = 3
+RUNNERS_UP: Final = 3
+MAX_SUBGRAPHS: Final = 20_000
+"""Above it, alternatives come only from the subgraphs that some best plan needs."""
 
 
 class ProcessorReport(NamedTuple):
@@ -43,11 +48,13 @@ class ProcessorReport(NamedTuple):
         support: what it takes and refuses.
         whole: the whole model on it alone, None if it is not available.
         without_us: the best plan of the idle device that does not use it, None if there is none.
+        best_with: the best plan that runs something on it, None if there is none.
     """
 
     support: Support
     whole: Whole | None
     without_us: int | None
+    best_with: ExplainedPlan | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,7 @@ def explain(
     partition: Partition,
     table: PlanTable | None,
     *,
+    candidates: PlanTable | None = None,
     profiled: Mapping[SpanKey, Known] = NOTHING_PROFILED,
     runners_up: int = RUNNERS_UP,
 ) -> Explanation:
@@ -88,23 +96,33 @@ def explain(
         graph: the model, with its shapes.
         device: its processors.
         partition: what ``analyze`` made of the two, or a partition without units if it refused.
-        table: the candidates the plan was chosen from; None if the model has no plan.
-        profiled: what a profile has of spans of the table; the costs of others are estimated.
+        table: what the plan was chosen from; None if the model has no plan.
+        candidates: what alternatives come from: all subgraphs that there could be, also those
+            that no best plan needs; the table itself if None.
+        profiled: what a profile has of these subgraphs; the costs of others are estimated.
         runners_up: how many plans to show besides the chosen one, at most.
     """
     order = planned_ops(graph, partition)
     found = supports(graph, device, partition, order)
-    wholes = whole_models(graph, device, partition, found, table, profiled)
-    plans = explained_plans(graph, device, partition, table, profiled, 1 + runners_up)
-    without = without_processor(table) if table is not None else (None,) * len(found)
+    candidates = candidates or table
+    wholes = whole_models(graph, device, partition, found, candidates, profiled)
+    plans: tuple[ExplainedPlan, ...] = ()
+    absent: tuple[BestPlan | None, ...] = (None,) * len(found)
+    used: tuple[ExplainedPlan | None, ...] = (None,) * len(found)
+    if table is not None and candidates is not None:
+        explainer = Explainer(graph, device, partition, profiled)
+        (chosen,) = Kernel(table).k_best(1)
+        plans = explainer.ranked(chosen, candidates, 1 + runners_up)
+        absent = without_processor(candidates)
+        used = tuple(plan and explainer.explained(plan) for plan in with_processor(candidates))
     common = [set(support.refused) for support in found if support.available]
     nowhere = set.intersection(*common) if common else set(order)
     return Explanation(
         order=order,
         total=amount(graph, order),
         processors=tuple(
-            ProcessorReport(support, whole, without_us)
-            for support, whole, without_us in zip(found, wholes, without, strict=True)
+            ProcessorReport(support, whole, without and without.latency_us, best_with)
+            for support, whole, without, best_with in zip(found, wholes, absent, used, strict=True)
         ),
         unit_groups=grouped_units(graph, partition),
         refusals=grouped_refusals(graph, device, partition, order),
@@ -120,3 +138,32 @@ def planned_ops(graph: Graph, partition: Partition) -> tuple[int, ...]:
     if partition.mode is Mode.BAND:
         return tuple(op.index for op in graph.ops)
     return graph.compute_ops
+
+
+def every_subgraph(partition: Partition, processor_count: int) -> Partition | None:
+    """Return a partition with all ranges of units as subgraphs, not only those that can pay.
+
+    Args:
+        partition: in cost mode, of the preparation that merges units.
+        processor_count: of the device.
+
+    Returns:
+        None for another partition, or if it would have more than ``MAX_SUBGRAPHS``.
+    """
+    merged = partition.preparation is Preparation.MERGE_UNIT_SUBGRAPH
+    if partition.mode is not Mode.COST or not merged:
+        return None
+    subgraphs: list[Subgraph] = []
+    for processor in range(processor_count):
+        taken = [processor in unit.processors for unit in partition.units]
+        for first in range(len(taken)):
+            ops: list[int] = []
+            for last in range(first, len(taken)):
+                if not taken[last]:
+                    break
+                ops.extend(partition.units[last].ops)
+                units = tuple(range(first, last + 1))
+                subgraphs.append(Subgraph(processor=processor, units=units, ops=tuple(ops)))
+            if len(subgraphs) > MAX_SUBGRAPHS:
+                return None
+    return replace(partition, subgraphs=tuple(subgraphs))

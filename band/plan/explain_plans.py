@@ -11,7 +11,6 @@ from band.device.profile import Device, Processor
 from band.model.graph import Graph
 from band.plan.best import BestPlan, Step
 from band.plan.evidence import CostBasis, Known, basis_of
-from band.plan.hops import DOWN_US
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable
 
@@ -99,56 +98,67 @@ class _Subject(NamedTuple):
     profiled: Mapping[tuple[int, int, int], Known]
 
 
-def explained_plans(
-    graph: Graph,
-    device: Device,
-    partition: Partition,
-    table: PlanTable | None,
-    profiled: Mapping[tuple[int, int, int], Known],
-    count: int,
-) -> tuple[ExplainedPlan, ...]:
-    """Return the chosen plan and runners-up, best first.
-
-    The first runner-up is the best plan with other processors or cuts; each further one has
-    another order of processors than all before it. Plans that differ from an earlier one only in
-    which of several equal processors they use are counted as its twins.
+class Explainer:
+    """Explains plans of one model on one device.
 
     Args:
         graph: the model.
         device: its processors.
         partition: its units.
-        table: the candidates; None for none.
         profiled: (first, last, processor) -> what a profile has of the span.
-        count: of plans, at most.
     """
-    if table is None:
-        return ()
-    kinds = _kinds(device.processors)
-    equal: dict[object, list[BestPlan]] = {}
-    for plan in Kernel(table).k_best(_LOOKED_AT):
+
+    __slots__ = ("_kinds", "_subject")
+
+    def __init__(
+        self,
+        graph: Graph,
+        device: Device,
+        partition: Partition,
+        profiled: Mapping[tuple[int, int, int], Known],
+    ) -> None:
+        self._subject = _Subject(graph, device, partition, profiled)
+        self._kinds = _kinds(device.processors)
+
+    def explained(self, plan: BestPlan, twins: int = 0) -> ExplainedPlan:
+        """Return one plan with its steps and cuts explained."""
+        return _explained(self._subject, plan, twins)
+
+    def ranked(
+        self, chosen: BestPlan, candidates: PlanTable, count: int
+    ) -> tuple[ExplainedPlan, ...]:
+        """Return the chosen plan and runners-up, best first.
+
+        The first runner-up is the best plan with other processors or cuts; each further one has
+        another order of processors than all before it. Plans that differ from an earlier one only
+        in which of several equal processors they use are counted as its twins.
+
+        Args:
+            chosen: what the device would do.
+            candidates: where the others come from.
+            count: of plans, at most.
+        """
+        equal: dict[object, list[BestPlan]] = {self._key(chosen): [chosen]}
+        for plan in Kernel(candidates).k_best(_LOOKED_AT):
+            if _spans(plan) != _spans(chosen):
+                equal.setdefault(self._key(plan), []).append(plan)
+        found: list[ExplainedPlan] = []
+        routes: set[tuple[tuple[int, int], ...]] = set()
+        for first, *twins in equal.values():
+            route = _route(first, self._kinds)
+            if len(found) < 2 or (len(found) < count and route not in routes):
+                found.append(self.explained(first, len(twins)))
+                routes.add(route)
+        return tuple(found[:count])
+
+    def _key(self, plan: BestPlan) -> object:
+        """Return what a plan shares with its twins."""
         ends = tuple(step.span.last for step in plan.steps)
-        equal.setdefault((plan.latency_us, _route(plan, kinds), ends), []).append(plan)
-    subject = _Subject(graph, device, partition, profiled)
-    found: list[ExplainedPlan] = []
-    routes: set[tuple[tuple[int, int], ...]] = set()
-    for first, *twins in equal.values():
-        route = _route(first, kinds)
-        if len(found) < 2 or (len(found) < count and route not in routes):
-            found.append(_explained(subject, first, len(twins)))
-            routes.add(route)
-    return tuple(found[:count])
+        return plan.latency_us, _route(plan, self._kinds), ends
 
 
-def without_processor(table: PlanTable) -> tuple[int | None, ...]:
-    """Return per processor the latency of the best plan of the idle device that does not use it."""
-    kernel = Kernel(table)
-    count = len(table.processors)
-    found = []
-    for absent in range(count):
-        waits = tuple(DOWN_US if p == absent else 0 for p in range(count))
-        plan = kernel.plan(0, waits)
-        found.append(plan.latency_us if plan is not None else None)
-    return tuple(found)
+def _spans(plan: BestPlan) -> list[tuple[int, int, int]]:
+    return [step.span[:3] for step in plan.steps]
 
 
 def _kinds(processors: Sequence[Processor]) -> list[int]:

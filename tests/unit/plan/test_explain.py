@@ -11,9 +11,10 @@ from band.device.cost import estimate_us
 from band.device.profile import Device, Mark, PublishedLatency
 from band.memory.lifetimes import peak_bytes
 from band.model.graph import Graph
+from band.plan import explain as explain_module
 from band.plan.build import build_table
 from band.plan.evidence import CostBasis, Known, basis_of, coefficient_marks, transfer_marks
-from band.plan.explain import Explanation, explain
+from band.plan.explain import Explanation, every_subgraph, explain
 from band.plan.explain_plans import ExplainedPlan
 from band.plan.explain_support import grouped_refusals
 from band.plan.kernel import Kernel
@@ -135,6 +136,34 @@ def test_what_a_processor_is_worth_is_the_best_plan_without_it() -> None:
     whole = table.find(0, 2, 0) or table.spans[-1]
     assert [r.without_us for r in said.processors] == [None, whole.cost_us]
     assert said.plans[0].latency_us < whole.cost_us
+
+
+def test_alternatives_may_be_subgraphs_that_no_best_plan_needs() -> None:
+    graph = make_graph([[0], [1], [2]], sizes={1: 4000, 2: 4000})
+    device = device_for(graph, {"cpu0": (), "gpu": (0, 2)}, sync_us=500)
+    partition = analyze(graph, device)
+    wide = every_subgraph(partition, 2)
+    assert wide is not None
+    assert {s.processor for s in wide.subgraphs} == {0, 1}
+    table = build_table(graph, device, partition, name="m")
+    candidates = build_table(graph, device, wide, name="m")
+    said = explain(graph, device, partition, table, candidates=candidates)
+    assert [step.processor for step in said.plans[0].steps] == [0]
+    detour = said.processors[1].best_with
+    assert detour is not None
+    assert [step.processor for step in detour.steps] == [0, 1, 0]
+    assert detour.latency_us > said.plans[0].latency_us
+    _check_plan(graph, partition, detour, device)
+
+
+def test_too_many_subgraphs_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = make_graph([[0], [1], [2]])
+    device = device_for(graph, {"cpu0": (), "gpu": (0, 2)})
+    partition = analyze(graph, device)
+    monkeypatch.setattr(explain_module, "MAX_SUBGRAPHS", 3)
+    assert every_subgraph(partition, 2) is None
+    monkeypatch.undo()
+    assert every_subgraph(replace(partition, mode=Mode.BAND), 2) is None
 
 
 def test_plans_on_equal_processors_are_counted_not_listed() -> None:

@@ -11,6 +11,28 @@ from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
     from band.cli.analysis import Analysis
+    from band.report.picture import Picture
+
+
+_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file or zoo name.")]
+_Device = Annotated[str, typer.Option(metavar="D", help="A shipped device or a device file.")]
+_Mode = Annotated[Mode, typer.Option(help="cost is ours; band is the original, quirks included.")]
+_Preparation = Annotated[Preparation, typer.Option(help="Which subgraphs are prepared.")]
+_Size = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Shorter runs of ops stay on the CPU.")
+]
+_Profile = Annotated[
+    Path | None, typer.Option(metavar="P.json", help="Costs measured by band profile.")
+]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every unit, cut and refused op.")]
+_Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the partition as SVG.")]
+_ModelExplorer = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write node data for Google's Model Explorer."),
+]
+_Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,67 +40,48 @@ def register(app: typer.Typer) -> None:
 
     @app.command("analyze")
     def analyze_command(
-        model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file or zoo name.")],
+        model: _Model,
         *,
-        device: Annotated[
-            str, typer.Option(metavar="D", help="A shipped device or a device file.")
-        ] = "host",
-        mode: Annotated[
-            Mode, typer.Option(help="cost is ours; band is the original, quirks included.")
-        ] = Mode.COST,
-        preparation: Annotated[
-            Preparation, typer.Option(help="Which subgraphs are prepared.")
-        ] = Preparation.MERGE_UNIT_SUBGRAPH,
-        min_subgraph_size: Annotated[
-            int | None,
-            typer.Option(metavar="N", min=1, help="Shorter runs of ops stay on the CPU."),
-        ] = None,
-        profile: Annotated[
-            Path | None, typer.Option(metavar="P.json", help="Costs measured by band profile.")
-        ] = None,
-        rules: RulesOption = None,
-        strict: StrictOption = False,
-        verbose: Annotated[
-            bool, typer.Option("--verbose", "-v", help="Every unit, cut and refused op.")
-        ] = False,
-        svg: Annotated[
-            Path | None, typer.Option(metavar="FILE", help="Draw the partition as SVG.")
-        ] = None,
-        model_explorer: Annotated[
-            Path | None,
-            typer.Option(metavar="FILE.json", help="Write node data for Google's Model Explorer."),
-        ] = None,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        device: _Device = "host",
+        mode: _Mode = Mode.COST,
+        preparation: _Preparation = Preparation.MERGE_UNIT_SUBGRAPH,
+        min_subgraph_size: _Size = None,
+        profile: _Profile = None,
+        verbose: _Verbose = False,
+        svg: _Svg = None,
+        model_explorer: _ModelExplorer = None,
+        json: _Json = None,
     ) -> None:
         """Cut a model for a device: who runs what at what cost, the alternatives, every refusal."""
         from band.cli import analysis_view
         from band.cli.analysis import Options, analysis
         from band.cli.analysis_document import document
+        from band.config.device import load_device
         from band.model.source import open_model
         from band.report.picture import picture
 
         options = Options(mode, preparation, min_subgraph_size, profile)
-        demands = demanded(device, rules, strict=strict)
-        found = analysis(open_model(model), demands.device, options)
-        demands.warn_idle(found.graph)
+        found = analysis(open_model(model), load_device(device), options)
         drawn = picture(found.graph, found.device, found.partition, found.explanation)
         if json is not None:
             emit_json(document(found), json)
         else:
             analysis_view.show(found, drawn, everything=verbose)
         if svg is not None:
-            from band.report.partition_svg import partition_svg
-
-            note = f"No plan: {found.refusal.message}." if found.refusal else ""
-            _write(svg, partition_svg(drawn, note=note))
+            _write_svg(found, drawn, svg)
         if model_explorer is not None:
             _write_node_data(found, model_explorer)
         if found.refusal is not None:
             if not found.partition.units:
                 raise found.refusal
             err.print(f"no plan: {found.refusal.message}", markup=False)
+
+
+def _write_svg(found: "Analysis", drawn: "Picture", path: Path) -> None:
+    from band.report.partition_svg import partition_svg
+
+    note = f"No plan: {found.refusal.message}." if found.refusal else ""
+    _write(path, partition_svg(drawn, note=note))
 
 
 def _write_node_data(found: "Analysis", path: Path) -> None:

@@ -11,6 +11,7 @@ from band.config.policy import PolicyConfig, PolicyEntry, Text, resolved
 from band.config.schema import Schema, parse
 from band.config.yaml_loader import Document, load_yaml
 from band.device.rules import NO_RULES, Rules
+from band.model.source import with_shapes_named
 from band.scheduler.options import DEFAULT_POLICY, CoreOptions
 
 _CORE = CoreOptions()
@@ -23,12 +24,14 @@ class ModelConfig(Schema):
         name: what requests call it; the stem of the file or the zoo name if None.
         path: of a .tflite file; exactly one of ``path`` and ``zoo`` is given.
         zoo: a name of ``band models``.
+        input_shapes: for inputs that the file leaves open (input name -> shape).
         rules, exclude, only, strict: see ``op_rules``.
     """
 
     name: Text | None = None
     path: Path | None = None
     zoo: Text | None = None
+    input_shapes: dict[Text, tuple[int, ...]] = Field(default_factory=dict)
     rules: Any = None
     exclude: Any = None
     only: Any = None
@@ -43,7 +46,7 @@ class ModelConfig(Schema):
     @property
     def ref(self) -> str:
         """Return what ``open_model`` takes."""
-        return self.zoo or str(self.path)
+        return with_shapes_named(self.zoo or str(self.path), self.input_shapes)
 
     @property
     def served_name(self) -> str:

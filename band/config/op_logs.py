@@ -3,9 +3,9 @@
 CSV has a header with ``op`` (a number) or ``type``, and may have ``taken`` (yes or no; no if there
 is none), ``reason``, ``processor``, ``model`` and ``sha256``. JSON is a list of objects with these
 keys, or an object with such a list under ``ops`` or ``unsupported`` beside ``model`` and
-``sha256``: what ``band analyze --json`` writes is one. Any other file is text: lines that begin
-with an op number (``12 SOFTMAX: reason``), and the block that TFLite delegates print, which names
-types only (``SOFTMAX: reason`` after "operations are not supported by").
+``sha256``: what ``band analyze --json`` writes is one. Any other file is text: either it has the
+block that TFLite delegates print, which names types only (``SOFTMAX: reason`` after "operations
+are not supported by"), or a line for each op that begins with its number (``12 SOFTMAX: reason``).
 """
 
 import csv
@@ -24,7 +24,9 @@ _NO: Final = frozenset({"no", "false", "0", ""})
 _COLUMNS: Final = ("op", "type", "taken", "reason", "processor", "model", "sha256")
 _BLOCK_BEGINS: Final = "operations are not supported by"
 _BLOCK_ENDS: Final = "operations will run on"
-_NUMBERED: Final = re.compile(r"\s*(?:op\s+)?(\d+)\b[\s,:]*([A-Z][A-Z0-9_]*)?\s*:?\s*(.*)")
+_NUMBERED: Final = re.compile(
+    r"\s*(?:op\s+)?(\d+)\s*(?:[,:]?\s*([A-Z][A-Z0-9_]*))?\s*(?::\s*(.*?))?\s*$"
+)
 _TYPED: Final = re.compile(r"(?:^|.*[\s:])([A-Z][A-Z0-9_]*): *(.+)")
 
 
@@ -100,21 +102,25 @@ def _json(path: Path, text: str) -> Iterator[LoggedOp]:
 
 
 def _text(path: Path, text: str) -> Iterator[LoggedOp]:
-    in_block = False
+    if _BLOCK_BEGINS in text:
+        yield from _block(path, text)
+        return
     for number, line in enumerate(text.splitlines(), 1):
-        if _BLOCK_BEGINS in line:
-            in_block = True
+        found = _NUMBERED.match(line)
+        if found:
+            op, kind, reason = (group or "" for group in found.groups())
+            yield _logged(path, number, {"op": op, "type": kind, "reason": reason})
+
+
+def _block(path: Path, text: str) -> Iterator[LoggedOp]:
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if _BLOCK_BEGINS in line or _BLOCK_ENDS in line:
+            inside = _BLOCK_BEGINS in line
             continue
-        if _BLOCK_ENDS in line:
-            in_block = False
-            continue
-        typed = _TYPED.match(line) if in_block else None
-        numbered = None if in_block else _NUMBERED.match(line)
-        if typed and known_operator(typed[1]):
-            yield _logged(path, number, {"type": typed[1], "reason": typed[2].strip()})
-        elif numbered:
-            op, kind, reason = numbered.groups()
-            yield _logged(path, number, {"op": op, "type": kind or "", "reason": reason.strip()})
+        found = _TYPED.match(line) if inside else None
+        if found and known_operator(found[1]):
+            yield _logged(path, number, {"type": found[1], "reason": found[2].strip()})
 
 
 def _logged(path: Path, line: int, row: Mapping[str, str]) -> LoggedOp:

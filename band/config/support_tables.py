@@ -45,7 +45,10 @@ def _table(document: Document, at: Location, *, sourced: bool) -> Support:
         raise document.error(at, "the support table lacks the key 'source': where it comes from")
     for location, mistake in _mistakes(written, at):
         raise document.error(location, mistake)
-    places = [Place("ops", document.place((*at, "ops")))]
+    closed_by = "ops" if written.ops is not None else "others"
+    places = []
+    if getattr(written, closed_by) is not None:
+        places.append(Place("ops", document.place((*at, closed_by))))
     places += [
         Place(op, document.place((*at, "refused_ops", i)))
         for i, op in enumerate(written.refused_ops)

@@ -47,6 +47,8 @@ def register(app: typer.Typer) -> None:
         preparation: _Preparation = Preparation.MERGE_UNIT_SUBGRAPH,
         min_subgraph_size: _Size = None,
         profile: _Profile = None,
+        rules: RulesOption = None,
+        strict: StrictOption = False,
         verbose: _Verbose = False,
         svg: _Svg = None,
         model_explorer: _ModelExplorer = None,
@@ -56,12 +58,13 @@ def register(app: typer.Typer) -> None:
         from band.cli import analysis_view
         from band.cli.analysis import Options, analysis
         from band.cli.analysis_document import document
-        from band.config.device import load_device
         from band.model.source import open_model
         from band.report.picture import picture
 
         options = Options(mode, preparation, min_subgraph_size, profile)
-        found = analysis(open_model(model), load_device(device), options)
+        demands = demanded(device, rules, strict=strict)
+        found = analysis(open_model(model), demands.device, options)
+        demands.warn_idle(found.graph)
         drawn = picture(found.graph, found.device, found.partition, found.explanation)
         if json is not None:
             emit_json(document(found), json)

@@ -95,7 +95,8 @@ def _frame(picture: Picture) -> _Frame:
 
 def _heading(picture: Picture, note: str, width: float, flag_count: int) -> list[str]:
     word = f"{picture.word} " if picture.word else ""
-    said = f"{count_text(len(picture.ops), 'op')} in {count_text(len(picture.units), 'unit')}."
+    said = count_text(len(picture.ops), "op")
+    said += f" in {count_text(len(picture.units), 'unit')}." if picture.units else "."
     if picture.latency_us is not None:
         moved = sum(cut.transfer_us for cut in picture.cuts)
         said += (

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from band.runtime.profiling import Profile
     from band.runtime.registration import AnalysisOptions
 
+_Ranges = Annotated[
+    int, typer.Option(min=0, help="Ranges of ops measured per model for the cost model.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -31,10 +35,7 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="D", help="A shipped device or a file (host).")
         ] = None,
         runs: Annotated[int, typer.Option(min=1, help="Runs of each subgraph.")] = 20,
-        ranges: Annotated[
-            int,
-            typer.Option(min=0, help="Ranges of ops measured per model for the cost model."),
-        ] = 15,
+        ranges: _Ranges = 15,
         everything: Annotated[
             bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
         ] = False,
@@ -46,7 +47,6 @@ def register(app: typer.Typer) -> None:
         Shows each measurement beside what the cost model predicts when it has not seen it.
         """
         from band.cli.bars import bars
-        from band.cli.profile_view import fit_sentences, measured_table
         from band.model.source import open_model
         from band.runtime.profiler import profile_models
 
@@ -68,9 +68,7 @@ def register(app: typer.Typer) -> None:
         for sentence in refused:
             err.print(f"not measured: {sentence}", markup=False)
         _write(profile, path)
-        print_table(measured_table(profile))
-        for sentence in fit_sentences(profile):
-            out.print(sentence, markup=False, soft_wrap=True)
+        _show(profile)
         err.print(f"wrote {len(profile.measured)} measurements to {path}", markup=False)
 
 
@@ -108,3 +106,11 @@ def _write(profile: "Profile", path: Path) -> None:
             f"cannot write {path}: {error.strerror}; name another file with --out",
             path=str(path),
         ) from error
+
+
+def _show(profile: "Profile") -> None:
+    from band.cli.profile_view import fit_sentences, measured_table
+
+    print_table(measured_table(profile))
+    for sentence in fit_sentences(profile):
+        out.print(sentence, markup=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """Measures the subgraphs of models on the processors of a device, one processor after the other."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import band
@@ -63,32 +63,33 @@ def profile_models(
     """
     clock = MonotonicClock(time_scale=device.time_scale)
     workforce = Workforce(device, clock, 0, _ignore)
-    found: list[Measured] = []
-    refused: list[str] = []
+    results: list[Measured | str] = []
     terms: dict[str, GraphTerms] = {}
     try:
         for model in models:
             prepared = prepare(
                 model, device, options=options, shapes=lambda unshaped: ask_shapes(unshaped, device)
             )
-            graph = prepared.model.graph
-            terms[graph.sha256] = GraphTerms(graph)
+            counted = GraphTerms(prepared.model.graph)
+            terms[counted.graph.sha256] = counted
             targets = different(
-                *_spans(prepared, everything=everything),
-                *_ranges(terms[graph.sha256], device, ranges),
+                *_spans(prepared, everything=everything), *_ranges(counted, device, ranges)
             )
             bench = Bench(prepared.model, workforce.posts, clock, runs)
             for number, result in enumerate(bench.measure(targets), start=1):
-                if isinstance(result, str):
-                    refused.append(result)
-                else:
-                    found.append(result)
+                results.append(result)
                 if progress is not None:
                     progress(prepared.table.model, number, len(targets))
     finally:
         workforce.close()
+    found = [result for result in results if isinstance(result, Measured)]
+    refused = tuple(result for result in results if isinstance(result, str))
+    return Profiled(_profile(device, found, terms), refused)
+
+
+def _profile(device: Device, found: Sequence[Measured], terms: Mapping[str, GraphTerms]) -> Profile:
     learnt = learn(found, terms, alike(device))
-    profile = Profile(
+    return Profile(
         device=device.name,
         device_version=device.version,
         host=this_host(),
@@ -96,7 +97,6 @@ def profile_models(
         measured=learnt.measured,
         fits=learnt.fits,
     )
-    return Profiled(profile, tuple(refused))
 
 
 def alike(device: Device) -> tuple[tuple[str, ...], ...]:

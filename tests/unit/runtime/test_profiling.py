@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -128,3 +128,10 @@ def test_a_file_that_is_no_profile_is_one_sentence(tmp_path: Path, content: str)
     assert missing.value.code is ErrorCode.NOT_FOUND
     with pytest.raises(BandError, match="cannot be read"):
         read_profile(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [Profile, Measured, FittedCosts, CostFit, Host])
+def test_the_page_names_every_field_of_the_file(kind: type) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "profiles.md").read_text()
+    missing = [field.name for field in fields(kind) if f"`{field.name}`" not in page]
+    assert not missing, f"docs/profiles.md does not name {missing}"

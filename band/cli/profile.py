@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _Ranges = Annotated[
     int, typer.Option(min=0, help="Ranges of ops measured per model for the cost model.")
 ]
+_Everything = Annotated[
+    bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +39,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         runs: Annotated[int, typer.Option(min=1, help="Runs of each subgraph.")] = 20,
         ranges: _Ranges = 15,
-        everything: Annotated[
-            bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
-        ] = False,
+        everything: _Everything = False,
         rules: RulesOption = None,
         strict: StrictOption = False,
     ) -> None:
@@ -69,7 +70,6 @@ def register(app: typer.Typer) -> None:
             err.print(f"not measured: {sentence}", markup=False)
         _write(profile, path)
         _show(profile)
-        err.print(f"wrote {len(profile.measured)} measurements to {path}", markup=False)
 
 
 def _chosen(
@@ -106,6 +106,7 @@ def _write(profile: "Profile", path: Path) -> None:
             f"cannot write {path}: {error.strerror}; name another file with --out",
             path=str(path),
         ) from error
+    err.print(f"wrote {len(profile.measured)} measurements to {path}", markup=False)
 
 
 def _show(profile: "Profile") -> None:

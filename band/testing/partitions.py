@@ -1,6 +1,7 @@
 """Explained partitions: one with refusals, cuts and a processor that is down, and random ones."""
 
 import random
+from functools import cache
 from typing import NamedTuple
 
 from band.analysis.analyze import analyze
@@ -41,6 +42,7 @@ def small_case() -> Case:
     return explained(graph, device)
 
 
+@cache
 def long_case(op_count: int = 700, seed: int = 3) -> Case:
     """Return a model of many ops that its processors take in runs."""
     rng = random.Random(seed)

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from band.cli.console import emit_json, err, print_table
+from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
     from band.runtime.check_report import CheckedModel, CheckOptions
@@ -36,6 +37,8 @@ def register(app: typer.Typer) -> None:
             int, typer.Option(metavar="N", min=1, help="Runs of a model that keeps state.")
         ] = 30,
         seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of all inputs.")] = 0,
+        rules: RulesOption = None,
+        strict: StrictOption = False,
         json: Annotated[
             str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
         ] = None,
@@ -44,14 +47,15 @@ def register(app: typer.Typer) -> None:
 
         Exit code 0: all equal; 1: a plan differs; 2: a model was refused.
         """
-        from band.config.device import load_device
         from band.runtime.check_report import CheckOptions
 
+        demands = demanded(device or "host", rules, strict=strict)
         options = CheckOptions(
-            device=load_device(device or "host"),
-            own_plans=device is not None,
+            device=demands.device,
+            own_plans=device is not None or rules is not None or strict,
             steps=steps,
             seed=seed,
+            rules=demands.rules,
         )
         found = [_checked(ref, options) for ref in models]
         if json is not None:
@@ -77,6 +81,8 @@ def _checked(ref: str, options: "CheckOptions") -> Timed:
     else:
         said = f"{'refused' if model.refused else 'differs'}: {model.reason}"
     err.print(f"{model.model}: {said} ({took_s:.1f} s)", markup=False)
+    for sentence in model.warnings:
+        err.print(f"warning: {sentence}", markup=False)
     return model, took_s
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from band.analysis.partition import Unsupported
 from band.analysis.plan_kinds import Part, apart, plan_kinds, split
 from band.clock import MonotonicClock
+from band.device.rules import idle_rules
 from band.errors import BandError
 from band.model.graph import input_shapes, missing_shapes
 from band.model.model import Model, with_shapes
@@ -93,6 +94,7 @@ class _Check:
             reason=reason or differing,
             plans=plans,
             parts_run=len({part for kind in kinds for chain in kind.chains for part in chain}),
+            warnings=idle_rules(options.rules, options.device, model.graph),
         )
 
     def _plan(self, whole: Whole, kind: Kind) -> CheckedPlan:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from band.device.profile import Device
+from band.device.rules import NO_RULES, Rules
 from band.model.source import is_path
 
 STEPS: Final = 30
@@ -22,12 +23,14 @@ class CheckOptions:
         own_plans: also check the plans and subgraphs that a registration on the device would load.
         steps: runs of a model that keeps state; all others run once.
         seed: of all inputs.
+        rules: that hold on the device, to tell which have nothing to say of a model.
     """
 
     device: Device
     own_plans: bool = False
     steps: int = STEPS
     seed: int = 0
+    rules: Rules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class CheckedModel:
         plans: what was compared; empty if there is no whole to compare with.
         parts_run: distinct slices that were loaded and run.
         parts_refused: distinct slices that were not.
+        warnings: one sentence for each rule that has nothing to say of the model.
     """
 
     model: str
@@ -76,6 +80,7 @@ class CheckedModel:
     plans: tuple[CheckedPlan, ...] = ()
     parts_run: int = 0
     parts_refused: tuple[RefusedPart, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

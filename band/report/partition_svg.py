@@ -202,7 +202,10 @@ def _draw_flags(canvas: Canvas, frame: _Frame, placed: Sequence[Flag]) -> None:
     for flag in placed:
         y = base - _LANE * flag.lane
         canvas.line([(flag.x, frame.bottom), (flag.x, y - 11)], INK, 1, dashes="2 3")
-        canvas.text(flag.left + 3, y - 2, flag.text, size=_SMALL)
+        if flag.x == flag.left:
+            canvas.text(flag.x + 3, y - 2, flag.text, size=_SMALL)
+        else:
+            canvas.text(flag.x - 3, y - 2, flag.text, size=_SMALL, anchor="end")
 
 
 def _legend(canvas: Canvas, picture: Picture, top: float) -> None:

@@ -200,7 +200,7 @@ class LoadedModel:
         for port in self._outputs:
             view = port.view()
             copy = allocate(port.tensor, view.shape, view.dtype)
-            np.copyto(copy, view)
+            copy[...] = view  # np.copyto takes twice as long when nothing of it is cached
             outputs[port.tensor] = copy
             del view
         return outputs

@@ -68,12 +68,11 @@ def convert_tensor(index: int, tensor: Any, buffer: Any, *, computed: bool, wher
     dims = () if tensor.shape is None else tuple(int(d) for d in tensor.shape)
     # A tensor without elements has no data and yet a value.
     constant = not variable and not computed and (data_bytes > 0 or 0 in dims)
-    unknown = any(d < 0 for d in dims)
     known = bool(dims) or constant or bool(tensor.hasRank) or dtype in HANDLE_DTYPES
     converted = Tensor(
         index=index,
         name=text(tensor.name),
-        shape=dims if known and not unknown else None,
+        shape=dims if known else None,
         dtype=dtype,
         constant=constant,
         variable=variable,

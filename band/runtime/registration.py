@@ -14,20 +14,18 @@ from band.device.profile import Device
 from band.device.rules import NO_RULES, Rules, with_rules
 from band.errors import BandError, ErrorCode
 from band.model.atoms import is_stateful
-from band.model.graph import missing_shapes
-from band.model.model import Model, with_shapes
+from band.model.model import Model
 from band.plan.build import build_table
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
 from band.runtime.pricing import priced
 from band.runtime.profiling import Profile
+from band.runtime.shaping import Shapes, shaped
 from band.scheduler.events import ModelAdded
 from band.units import format_bytes
 
 SpanKey = tuple[int, int, int]
 """(first unit, last unit, processor)."""
-
-Shapes = Callable[[Model], Mapping[int, tuple[int, ...]]]
 
 
 class Memory(NamedTuple):
@@ -129,7 +127,7 @@ def prepare(
     options = options or AnalysisOptions()
     name = name or model.graph.name
     device = with_rules(device, options.rules)
-    model = _shaped(model, device, shapes)
+    model = shaped(model, device, shapes)
     partition = analyze(
         model.graph,
         device,
@@ -148,41 +146,27 @@ def prepare(
     return Prepared(model=model, partition=partition, table=table, loads=loads, measured=measured)
 
 
-def _shaped(model: Model, device: Device, shapes: Shapes | None) -> Model:
-    missing = missing_shapes(model.graph)
-    if not missing:
-        return model
-    if shapes is None:
-        raise BandError(
-            ErrorCode.UNSUPPORTED_MODEL,
-            f"model {model.graph.name} has {len(missing)} tensors without a static shape (first: "
-            f"tensor {missing[0]}), and no runtime is at hand to ask",
-            model=model.graph.name,
-        )
-    try:
-        known = shapes(model)
-    except BandError:
-        analyze(model.graph, device)  # an op that runs nowhere is the better explanation
-        raise
-    return with_shapes(model, {t: known[t] for t in missing if t in known})
-
-
 def refit(prepared: Prepared, sizes: Mapping[SpanKey, int], plans: int, memory: Memory) -> Prepared:
     """Return a prepared model with other slices to load, since some are larger than foreseen.
 
+    All others are taken to be larger in the same proportion.
+
     Args:
         prepared: the model.
-        sizes: what these slices really take.
+        sizes: what these slices really take; at least one.
         plans: of how many best plans the parts are loaded.
         memory: as for :func:`prepare`.
 
     Raises:
         BandError: OUT_OF_MEMORY if no plan fits.
     """
-    table = sized(prepared.table, sizes)
+    foreseen = sum(s.load_bytes for s in prepared.table.spans if s[:3] in sizes)
+    real = max(foreseen, sum(sizes.values()))
+    expected = {s[:3]: s.load_bytes * real // max(1, foreseen) for s in prepared.table.spans}
+    table = sized(prepared.table, {**expected, **sizes})
     memory = memory._replace(free_bytes=memory.free_bytes - prepared.boundary_bytes)
     loads = choose_loads(table, plans, memory, one_plan=prepared.stateful)
-    return replace(prepared, table=table, loads=loads)
+    return replace(prepared, table=sized(prepared.table, sizes), loads=loads)
 
 
 def sized(table: PlanTable, sizes: Mapping[SpanKey, int]) -> PlanTable:

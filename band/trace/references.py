@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from band.errors import BandError, ErrorCode
-from band.model.source import is_path
+from band.model.source import is_path, split_reference
 from band.model.zoo import generated, pulled, unknown_model
 from band.trace.schema import TraceModel
 
@@ -38,9 +38,10 @@ def trace_models(
 
 
 def _from_path(name: str, path: Path, folder: Path, must_exist: bool) -> TraceModel:
-    if not path.is_file() and must_exist:
-        raise BandError(ErrorCode.NOT_FOUND, f"model {name!r}: there is no file {path}", model=name)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    file = Path(split_reference(str(path))[0])
+    if not file.is_file() and must_exist:
+        raise BandError(ErrorCode.NOT_FOUND, f"model {name!r}: there is no file {file}", model=name)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
     return TraceModel(name=name, path=os.path.relpath(path, folder), sha256=sha256)
 
 

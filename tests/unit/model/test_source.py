@@ -6,11 +6,12 @@ import pytest
 
 from band.errors import BandError, ErrorCode
 from band.model.cache import cache_dir, cached_path, is_cached
-from band.model.source import is_path, open_model
+from band.model.source import is_path, open_model, split_reference, with_shapes_named
 from band.model.work import graph_work
 from band.model.zoo import GENERATED, SETS, XR, PulledFile, generated, known_names
 from band.testing.data import NO_DATA, data_dir
 from band.testing.models import chain
+from band.testing.open_models import open_image
 
 # Millions of multiply-accumulates and number of ops, from the papers or by design.
 SIZES = {
@@ -56,6 +57,24 @@ def test_a_file_is_opened_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(chain().content)
     assert open_model(str(path)).graph.sha256 == chain().graph.sha256
+
+
+def test_a_reference_can_say_the_shapes_of_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "open_image.tflite"
+    path.write_bytes(open_image().content)
+    model = open_model(f"{path}?image=1,24,16,3")
+    assert model.graph.tensors[model.graph.inputs[0]].shape == (1, 24, 16, 3)
+    assert is_path("open_image.tflite?image=1,24,16,3")
+    ref = with_shapes_named("a.tflite", {"x": (1, 2), "y:0": (3,)})
+    assert split_reference(ref) == ("a.tflite", {"x": (1, 2), "y:0": (3,)})
+    assert split_reference(with_shapes_named("net", {})) == ("net", {})
+
+
+@pytest.mark.parametrize("shapes", ["image", "image=", "image=1,two", "image=1;2", ""])
+def test_shapes_that_cannot_be_read_are_refused(shapes: str) -> None:
+    with pytest.raises(BandError, match="write NAME=1,16000 behind the question mark") as caught:
+        open_model(f"a.tflite?{shapes}")
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
 
 
 def test_an_unknown_name_lists_the_nearest() -> None:

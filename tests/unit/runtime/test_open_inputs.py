@@ -1,0 +1,43 @@
+"""A model whose inputs are open is served in the shape that was asked for, or refused clearly."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from band.errors import BandError
+from band.model.model import Model, with_input_shapes
+from band.runtime.engine import Engine
+from band.runtime.registration import prepare
+from band.runtime.shapes import ask_shapes
+from band.testing.devices import split_device
+from band.testing.edge_models import EDGES
+from band.testing.open_models import OPEN, open_image, open_samples
+from band.testing.reference import Reference, assert_equal
+
+SERVED: dict[str, Callable[[], Model]] = {
+    **EDGES,
+    **{name: OPEN[name] for name in ("open_batch", "no_shapes", "shape_of_input", "positions")},
+    "open_image": lambda: with_input_shapes(open_image(), {"image": (1, 24, 16, 3)}),
+    "open_samples": lambda: with_input_shapes(open_samples(), {"samples": (1, 160)}),
+}
+
+
+def test_an_input_without_a_size_is_refused_with_the_way_out() -> None:
+    device = split_device()
+    with pytest.raises(BandError, match=r"computes nothing in tensor .* becomes") as caught:
+        prepare(open_samples(), device, shapes=lambda model: ask_shapes(model, device))
+    assert "'samples' is [1, -1], tried as [1, 1]" in caught.value.message
+    assert "?samples=1,N behind the model or as input_shapes" in caught.value.message
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_odd_models_are_served_exactly(name: str) -> None:
+    model = SERVED[name]()
+    reference = Reference(model)
+    with Engine(split_device()) as engine:
+        engine.register(model)
+        inputs = reference.inputs(seed=3)
+        got = engine.infer(model.name, inputs).outputs
+        assert_equal(got, reference.outputs(inputs))
+        assert all(np.isfinite(v).all() for v in got.values() if v.dtype.kind == "f")

@@ -1,11 +1,12 @@
 """From a model and a device to units, candidate subgraphs, and the reason for each refusal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from band.analysis import band_mode, cost_mode, why_not
 from band.analysis.band_merge import MAX_PARTS
 from band.analysis.boundary import boundaries
+from band.analysis.layout import Problem
 from band.analysis.opgraph import OpGraph, bits_of, mask_of
 from band.analysis.partition import (
     Mode,
@@ -14,8 +15,11 @@ from band.analysis.partition import (
     Subgraph,
     Unit,
 )
+from band.analysis.prices import Pricer
+from band.analysis.stages import Needed
 from band.analysis.strict import check_strict
 from band.analysis.why_not import Refusals
+from band.device.cost import Pricing
 from band.device.profile import Device, ProcessorKind
 from band.device.support import refusals
 from band.errors import BandError, ErrorCode
@@ -42,6 +46,7 @@ def analyze(
     mode: Mode = Mode.COST,
     preparation: Preparation = Preparation.MERGE_UNIT_SUBGRAPH,
     minimum_subgraph_size: int | None = None,
+    pricer: Pricer = Pricing,
 ) -> Partition:
     """Return the units of a model on a device and the candidate subgraphs made of them.
 
@@ -52,6 +57,7 @@ def analyze(
         preparation: which subgraphs are wanted.
         minimum_subgraph_size: runs of fewer ops leave a processor that is no CPU; 1 in cost mode
             and Band's 7 in band mode if None.
+        pricer: makes the prices that cost mode goes by; those of the device profile if not given.
 
     Raises:
         BandError: UNSUPPORTED_MODEL if no available processor takes some op, or in band mode if
@@ -64,7 +70,7 @@ def analyze(
     if mode is Mode.BAND:
         found = _band(graph, device, refused, preparation, size)
     else:
-        found = _cost(graph, device, refused, preparation, size)
+        found = _cost(graph, device, refused, preparation, size, pricer)
     between = boundaries(graph, [ops for ops, _ in found.units])
     partition = Partition(
         model=graph.name,
@@ -109,45 +115,51 @@ def _check(graph: Graph, minimum_size: int) -> None:
 
 
 def _cost(
-    graph: Graph, device: Device, refused: Refusals, preparation: Preparation, size: int
+    graph: Graph,
+    device: Device,
+    refused: Refusals,
+    preparation: Preparation,
+    size: int,
+    pricer: Pricer,
 ) -> _Found:
     parts = atoms(graph)
     flow = OpGraph.from_items(graph, parts)
-    support = [
+    support = tuple(
         mask_of(p for p, reasons in refused.items() if not any(op in reasons for op in part))
         for part in parts
-    ]
+    )
     for part, mask in zip(parts, support, strict=True):
         if not mask:
             raise why_not.nobody_takes(graph, device, refused, part)
     if preparation is Preparation.NO_FALLBACK_SUBGRAPH:
-        units = _whole(graph, device, refused, flow, support)
+        units = _whole(graph, device, refused, support)
     else:
         fast = mask_of(p.index for p in device.processors if p.kind is not ProcessorKind.CPU)
-        sizes = [len(part) for part in parts]
-        units = cost_mode.find_units(flow, sizes, support, fast, size)
+        problem = Problem(
+            graph=graph, device=device, parts=parts, flow=flow, support=support, pricer=pricer
+        )
+        units = cost_mode.find_units(problem, preparation, fast, size)
     ops = [_ops_of(parts, items) for items, _ in units.sets]
     if sum(map(len, ops)) != len(graph.compute_ops):
         raise why_not.cyclic(graph)
-    subgraphs = []
     merged: dict[tuple[int, int], tuple[int, ...]] = {}
-    for processor, first, last in cost_mode.ranges(units, preparation, len(device.processors)):
-        span = (first, last)
-        if span not in merged:
-            merged[span] = tuple(sorted(op for unit in ops[first : last + 1] for op in unit))
-        numbers = tuple(range(first, last + 1))
-        subgraphs.append(Subgraph(processor=processor, units=numbers, ops=merged[span]))
+    for _, first, last in units.ranges:
+        if (first, last) not in merged:
+            merged[first, last] = tuple(sorted(op for u in ops[first : last + 1] for op in u))
     return _Found(
         [(unit, tuple(bits_of(mask))) for unit, (_, mask) in zip(ops, units.sets, strict=True)],
-        _dependencies(flow, [items for items, _ in units.sets]),
-        subgraphs,
-        {p: _ops_of(parts, items) for p, items in enumerate(units.ignored)},
+        _dependencies(flow, [mask_of(items) for items, _ in units.sets]),
+        [
+            Subgraph(processor=p, units=tuple(range(first, last + 1)), ops=merged[first, last])
+            for p, first, last in units.ranges
+        ],
+        {p: _ops_of(parts, bits_of(items)) for p, items in enumerate(units.ignored)},
         units.minimum_size,
     )
 
 
 def _whole(
-    graph: Graph, device: Device, refused: Refusals, flow: OpGraph, support: Sequence[int]
+    graph: Graph, device: Device, refused: Refusals, support: Sequence[int]
 ) -> cost_mode.Units:
     """Return the whole model as one unit of the processors that take all of it."""
     common = support[0]
@@ -155,7 +167,8 @@ def _whole(
         common &= mask
     if not common:
         raise why_not.not_whole(graph, device, refused)
-    return cost_mode.Units(((flow.all_items, common),), (), 1)
+    takers = tuple(Needed(p, 0, 0) for p in bits_of(common))
+    return cost_mode.Units(((tuple(range(len(support))), common),), takers, (), 1)
 
 
 def _band(
@@ -205,8 +218,8 @@ def _band(
     )
 
 
-def _ops_of(parts: Sequence[Sequence[int]], items: int) -> tuple[int, ...]:
-    return tuple(sorted(op for item in bits_of(items) for op in parts[item]))
+def _ops_of(parts: Sequence[Sequence[int]], items: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(op for item in items for op in parts[item]))
 
 
 def _dependencies(flow: OpGraph, units: Sequence[int]) -> list[int]:

@@ -1,6 +1,7 @@
 """Which tensors cross from one unit to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from band.model.graph import Graph
@@ -24,16 +25,33 @@ def boundaries(graph: Graph, units: Sequence[Sequence[int]]) -> Boundaries:
         graph: the model.
         units: ops per unit, in topological order of the units.
     """
-    home = {op: unit for unit, ops in enumerate(units) for op in ops}
-    weight = set(graph.weight_ops)
     alive: list[list[int]] = [[] for _ in range(len(units) + 1)]
-    for tensor, source in enumerate(graph.producer):
-        if source not in home or source in weight:
-            continue
-        last = max((home[c] for c in graph.consumers[tensor] if c in home), default=-1)
-        for boundary in range(home[source] + 1, last + 1):
+    for tensor, first, last in _crossings(graph, units):
+        for boundary in range(first, last + 1):
             alive[boundary].append(tensor)
     return Boundaries(
         tuple(tuple(tensors) for tensors in alive),
         tuple(sum(graph.tensors[t].byte_size or 0 for t in tensors) for tensors in alive),
     )
+
+
+def boundary_bytes(graph: Graph, units: Sequence[Sequence[int]]) -> list[int]:
+    """Return only the bytes alive per boundary, in time linear in the size of the graph."""
+    change = [0] * (len(units) + 2)
+    for tensor, first, last in _crossings(graph, units):
+        byte_count = graph.tensors[tensor].byte_size or 0
+        change[first] += byte_count
+        change[last + 1] -= byte_count
+    return list(accumulate(change[:-1]))
+
+
+def _crossings(graph: Graph, units: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield (tensor, first boundary, last boundary) of what is made in one unit for another."""
+    home = {op: unit for unit, ops in enumerate(units) for op in ops}
+    weight = set(graph.weight_ops)
+    for tensor, source in enumerate(graph.producer):
+        if source not in home or source in weight:
+            continue
+        last = max((home[c] for c in graph.consumers[tensor] if c in home), default=-1)
+        if last > home[source]:
+            yield tensor, home[source] + 1, last

@@ -1,7 +1,9 @@
 """What holds for every partition of every graph, and the fast merge against the plain one."""
 
 import random
+from collections.abc import Callable
 from itertools import groupby
+from typing import Final, NamedTuple
 
 import networkx as nx
 import pytest
@@ -16,6 +18,8 @@ from band.analysis.partition import Mode, Partition, Preparation
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
+from band.plan.build import build_table
+from band.plan.kernel import Kernel
 from band.testing.graphs import device_for, random_graph
 
 SEEDS = st.integers(0, 2**32)
@@ -35,14 +39,24 @@ def _case(
     return graph, device_for(graph, refused), refused
 
 
+class Case(NamedTuple):
+    graph: Graph
+    device: Device
+    refused: dict[str, set[int]]
+    partition: Partition
+
+
+def _analyzed(seed: int) -> Case:
+    graph, device, refused = _case(seed)
+    return Case(graph, device, refused, analyze(graph, device))
+
+
 def _merged(partition: Partition) -> set[tuple[int, tuple[int, ...]]]:
     return {(s.processor, s.units) for s in partition.subgraphs}
 
 
-@given(SEEDS)
-def test_units_hold_each_compute_op_once_and_know_who_takes_them(seed: int) -> None:
-    graph, device, refused = _case(seed)
-    partition = analyze(graph, device)
+def units_hold_each_compute_op_once_and_know_who_takes_them(case: Case) -> None:
+    graph, device, refused, partition = case
     held = [op for unit in partition.units for op in unit.ops]
     assert sorted(held) == list(graph.compute_ops)
     for unit in partition.units:
@@ -52,10 +66,8 @@ def test_units_hold_each_compute_op_once_and_know_who_takes_them(seed: int) -> N
     assert partition.definitions == sum(len(unit.processors) for unit in partition.units)
 
 
-@given(SEEDS)
-def test_units_are_in_topological_order_and_name_what_they_need(seed: int) -> None:
-    graph, device, _ = _case(seed)
-    partition = analyze(graph, device)
+def units_are_in_topological_order_and_name_what_they_need(case: Case) -> None:
+    graph, partition = case.graph, case.partition
     home = {op: unit.index for unit in partition.units for op in unit.ops}
     for unit in partition.units:
         needs = {
@@ -68,39 +80,55 @@ def test_units_are_in_topological_order_and_name_what_they_need(seed: int) -> No
         assert all(need < unit.index for need in needs)
 
 
-@given(SEEDS)
-def test_all_adjacent_ranges_of_a_processor_are_merged_and_nothing_else(seed: int) -> None:
-    graph, device, _ = _case(seed)
-    partition = analyze(graph, device)
-    count = len(partition.units)
-    expected = {
-        (p.index, tuple(range(first, last + 1)))
-        for p in device.processors
-        for first in range(count)
-        for last in range(first, count)
-        if all(p.index in u.processors for u in partition.units[first : last + 1])
+def subgraphs_are_adjacent_units_that_their_processor_takes(case: Case) -> None:
+    _, device, refused, partition = case
+    for subgraph in partition.subgraphs:
+        first, last = subgraph.units[0], subgraph.units[-1]
+        assert subgraph.units == tuple(range(first, last + 1))
+        held = [op for unit in partition.units[first : last + 1] for op in unit.ops]
+        assert subgraph.ops == tuple(sorted(held))
+        assert not refused[device.processors[subgraph.processor].name].intersection(held)
+    assert len(_merged(partition)) == len(partition.subgraphs)
+
+
+def who_takes_the_whole_model_is_offered_the_whole_model(case: Case) -> None:
+    graph, device, refused, partition = case
+    whole = {s.processor for s in partition.subgraphs if s.ops == graph.compute_ops}
+    takers = {
+        p.index for p in device.processors if not refused[p.name].intersection(graph.compute_ops)
     }
-    assert _merged(partition) == expected
-    assert len(partition.subgraphs) == len(expected)
-    assert (0, tuple(range(count))) in expected  # cpu0 takes everything
+    assert whole == takers
+    assert {0, 1} <= whole, "the CPUs take everything"
 
 
-@given(SEEDS)
-def test_every_merged_subgraph_is_convex(seed: int) -> None:
-    graph, device, _ = _case(seed)
+def every_plan_runs_each_op_once_in_an_order_that_is_possible(case: Case) -> None:
+    graph, device, _, partition = case
+    table = build_table(graph, device, partition, name="m")
+    for plan in Kernel(table).k_best(5):
+        done: set[int] = set()
+        for step in plan.steps:
+            units = partition.units[step.span.first : step.span.last + 1]
+            for op in sorted(op for unit in units for op in unit.ops):
+                sources = {graph.producer[t] for t in graph.dynamic_inputs(op)}
+                assert sources - {-1} <= done | set(graph.weight_ops)
+                assert op not in done
+                done.add(op)
+        assert done == set(graph.compute_ops)
+
+
+def every_subgraph_is_convex(case: Case) -> None:
+    graph, partition = case.graph, case.partition
     flow = graph.networkx()
     compute = set(graph.compute_ops)
-    for part in {s.ops for s in analyze(graph, device).subgraphs}:
+    for part in {s.ops for s in partition.subgraphs}:
         inside, outside = set(part), flow.subgraph(compute - set(part))
         leaving = {c for op in inside for c in flow.successors(op) if c in compute - inside}
         beyond = leaving.union(*(nx.descendants(outside, op) for op in leaving))
         assert not any(set(flow.successors(op)) & inside for op in beyond)
 
 
-@given(SEEDS)
-def test_boundaries_hold_exactly_what_is_made_before_and_read_after(seed: int) -> None:
-    graph, device, _ = _case(seed)
-    partition = analyze(graph, device)
+def boundaries_hold_exactly_what_is_made_before_and_read_after(case: Case) -> None:
+    graph, partition = case.graph, case.partition
     home = {op: unit.index for unit in partition.units for op in unit.ops}
     assert len(partition.boundary_tensors) == len(partition.units) + 1
     for boundary, tensors in enumerate(partition.boundary_tensors):
@@ -114,6 +142,33 @@ def test_boundaries_hold_exactly_what_is_made_before_and_read_after(seed: int) -
         sizes = [graph.tensors[t].byte_size or 0 for t in expected]
         assert partition.boundary_bytes[boundary] == sum(sizes)
     assert partition.boundary_bytes[0] == partition.boundary_bytes[-1] == 0
+
+
+CHECKS: Final[tuple[Callable[[Case], None], ...]] = (
+    units_hold_each_compute_op_once_and_know_who_takes_them,
+    units_are_in_topological_order_and_name_what_they_need,
+    subgraphs_are_adjacent_units_that_their_processor_takes,
+    who_takes_the_whole_model_is_offered_the_whole_model,
+    every_subgraph_is_convex,
+    every_plan_runs_each_op_once_in_an_order_that_is_possible,
+    boundaries_hold_exactly_what_is_made_before_and_read_after,
+)
+
+
+@given(SEEDS)
+def test_what_holds_for_every_partition(seed: int) -> None:
+    case = _analyzed(seed)
+    for check in CHECKS:
+        check(case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_what_holds_for_two_thousand_partitions(part: int) -> None:
+    for seed in range(part * 500, (part + 1) * 500):
+        case = _analyzed(seed)
+        for check in CHECKS:
+            check(case)
 
 
 @given(SEEDS)
@@ -218,20 +273,3 @@ def test_fallback_per_worker_gives_each_processor_its_runs_and_others_the_gaps(s
                 assert (index, run) in merged
             else:
                 assert {p for p, units in merged if units == run} >= {0, 1}  # the CPUs
-
-
-@pytest.mark.parametrize("accelerators", [1, 2, 3])
-def test_cost_mode_refuses_none_of_the_models_that_band_refuses(accelerators: int) -> None:
-    for seed in range(60):
-        rng = random.Random(seed)
-        graph = random_graph(rng, 30)
-        refused: dict[str, set[int]] = {"cpu0": set()}
-        for name in ACCELERATORS[:accelerators]:
-            refused[name] = {op for op in range(30) if rng.random() < 0.2}
-        partition = analyze(graph, device_for(graph, refused))
-        everything = tuple(range(len(partition.units)))
-        assert (0, everything) in _merged(partition)
-
-
-def test_masks_and_bits_are_inverse() -> None:
-    assert list(bits_of(mask_of([7, 0, 130]))) == [0, 7, 130]

@@ -22,12 +22,9 @@ def test_a_gap_of_the_gpu_makes_three_units() -> None:
     assert _units(partition) == [((0, 1), (0, 1)), ((2,), (0,)), ((3, 4), (0, 1))]
     assert partition.definitions == 5
     assert [(s.processor, s.units) for s in partition.subgraphs] == [
-        (0, (0,)),
-        (0, (0, 1)),
+        (0, (0, 1)),  # then the GPU, which may be busy until then
         (0, (0, 1, 2)),
         (0, (1,)),
-        (0, (1, 2)),
-        (0, (2,)),
         (1, (0,)),
         (1, (2,)),
     ]

@@ -65,9 +65,11 @@ def test_a_device_without_links_moves_data_for_nothing() -> None:
 def test_band_mode_partitions_of_chains_make_the_same_table() -> None:
     graph = make_graph([[0], [1], [2], [3]])
     device = device_for(graph, {"cpu0": (), "gpu": (1,)}, sync_us=10)
-    ours = analyze(graph, device)
-    band = analyze(graph, device, mode=Mode.BAND, minimum_subgraph_size=1)
-    assert build_table(graph, device, ours, name="m") == build_table(graph, device, band, name="m")
+    ours = build_table(graph, device, analyze(graph, device), name="m")
+    partition = analyze(graph, device, mode=Mode.BAND, minimum_subgraph_size=1)
+    band = build_table(graph, device, partition, name="m")
+    assert set(ours.spans) < set(band.spans), "without the spans that no best plan needs"
+    assert replace(ours, spans=()) == replace(band, spans=())
 
 
 @pytest.mark.parametrize("mode", list(Mode))

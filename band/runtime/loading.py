@@ -66,12 +66,15 @@ class SliceRefusal(Exception):  # noqa: N818 - no error: it leads to another pla
 
 
 class SliceTooLarge(Exception):  # noqa: N818 - no error: it leads to another plan
-    """A slice takes more memory than was foreseen, and there is not that much."""
+    """A slice takes more memory than was foreseen, and there is not that much.
 
-    def __init__(self, key: SpanKey, size: int) -> None:
-        super().__init__(key, size)
-        self.key = key
-        self.size = size
+    Attributes:
+        sizes: what the slices loaded so far really took.
+    """
+
+    def __init__(self, sizes: Mapping[SpanKey, int]) -> None:
+        super().__init__(sizes)
+        self.sizes = sizes
 
 
 class Loading:
@@ -150,9 +153,10 @@ class Loading:
         self._loads[key] = size
         if self._account.free_bytes >= 0 or self._more_room():
             return True
+        known = self._loads.copy()
         self._unload(key)
         if not Kernel(self._prepared.table.restricted(self._loads)).k_best(1):
-            raise SliceTooLarge(key, size)
+            raise SliceTooLarge(known)
         return False
 
     def _unload(self, key: SpanKey) -> None:

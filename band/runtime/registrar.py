@@ -89,21 +89,20 @@ class Registrar:
             if prepared is None:
                 device = with_refused(self._device, model.graph, refused)
                 prepared = self._prepare(model, device, name, options, version)
-            elif sizes:
-                prepared = refit(prepared, sizes, options.plans, self._memory())
-            loading = Loading(self._posts, self._account, self._store, self._room, prepared)
+            fitted = refit(prepared, sizes, options.plans, self._memory()) if sizes else prepared
+            loading = Loading(self._posts, self._account, self._store, self._room, fitted)
             try:
-                return loading.run(prepared.measured, self._runs)
+                return loading.run(fitted.measured, self._runs)
             except SliceRefusal as refusal:
                 loading.undo()
-                ops = ops_of(prepared, refusal.span)
+                ops = ops_of(fitted, refusal.span)
                 reasons = refused.setdefault(refusal.span.processor, {})
                 reasons.update(dict.fromkeys(ops, refusal.reason))
                 failed = f"{self._device.processors[refusal.span.processor].name}: {refusal.reason}"
                 prepared, sizes = None, {}
             except SliceTooLarge as large:
                 loading.undo()
-                sizes[large.key] = large.size
+                sizes.update(large.sizes)
             except BaseException:
                 loading.undo()
                 raise

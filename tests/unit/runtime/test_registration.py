@@ -100,13 +100,13 @@ def test_a_slice_larger_than_foreseen_leads_to_another_plan() -> None:
     prepared = prepare(models.chain(), split_device())
     (first, *_) = prepared.loads
     whole = (0, prepared.table.unit_count - 1, 0)
-    size = {s[:3]: s.load_bytes for s in prepared.table.spans}[whole]
-    memory = Memory(size + prepared.boundary_bytes)
-    again = refit(prepared, {first: 1 << 30}, 3, memory)
+    size = {s[:3]: s.load_bytes for s in prepared.table.spans}
+    memory = Memory(size[whole] + prepared.boundary_bytes)
+    again = refit(prepared, {first: 1 << 30, whole: size[whole]}, 3, memory)
     assert again.loads == (whole,)
     assert again.table.find(*first) is not None
     with pytest.raises(BandError, match="for its slices"):
-        refit(prepared, {first: 1 << 30, whole: 1 << 30}, 3, memory)
+        refit(prepared, {first: 2 * size[first]}, 3, memory)
 
 
 @pytest.mark.parametrize("model", [models.variable_tensor(), models.resource_variable()])

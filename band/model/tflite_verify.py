@@ -4,13 +4,15 @@ It reads nothing but bytes, so that neither an interpreter nor generated code ev
 lies about itself. Three levels, each of which may trust the ones before it:
 
 1. structure (``tflite_verify_structure``): offsets, tables, vectors and strings lie in the file.
-2. the model (``tflite_verify_facts``, ``_order``, ``_tensors``): indices, arity, order of the ops,
-   sizes, data, quantisation, sparsity.
-3. what kernels take for granted (``tflite_verify_options``, ...): option values, ranks, constants.
+2. the model (``tflite_verify_indices``, ``_order``, ``_tensors``): indices, arity, order of the
+   ops, sizes, data, quantisation, sparsity.
+3. what kernels take for granted (``tflite_verify_kernels`` and the rules that it collects).
 """
 
 from band.model.tflite_schema import IDENTIFIER, VERSION
-from band.model.tflite_verify_facts import FileFacts, read_facts
+from band.model.tflite_verify_facts import FileFacts
+from band.model.tflite_verify_indices import read_facts
+from band.model.tflite_verify_kernels import check_kernels
 from band.model.tflite_verify_limits import DEFAULT, Limits, invalid
 from band.model.tflite_verify_order import check_order
 from band.model.tflite_verify_structure import parse
@@ -47,4 +49,5 @@ def verify_bytes(content: bytes | memoryview, where: str, limits: Limits = DEFAU
     facts = read_facts(model, view, where, limits)
     check_order(facts)
     check_tensors(facts)
+    check_kernels(facts)
     return facts

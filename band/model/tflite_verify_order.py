@@ -61,7 +61,7 @@ def _check_values(subgraph: SubgraphFacts, facts: FileFacts) -> None:
             if t >= 0 and not ready[t]:
                 raise _damaged(where, op, subgraph, f"reads tensor {t} before it has a value")
         for t in op.outputs:
-            if written[t] or tensors[t].data.length:
+            if written[t] or tensors[t].data.length or tensors[t].variable:
                 raise _damaged(where, op, subgraph, f"writes tensor {t}, which has a value")
             ready[t] = written[t] = True
     for t in subgraph.outputs:

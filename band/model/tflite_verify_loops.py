@@ -1,0 +1,107 @@
+"""Rules for ops that run other subgraphs: what they pass must fit, and plain loops must end.
+
+Whether any loop ends cannot be told. Nearly all loops count, though: a condition that compares a
+carried number with a constant, a body that adds a constant to it. Those are checked.
+"""
+
+from typing import Final, NamedTuple
+
+from band.model.tflite_verify_facts import OpFacts, SubgraphFacts
+from band.model.tflite_verify_rules import Rule, Site
+
+LONGEST_LOOP: Final = 1 << 20
+_SEARCH_COST: Final = 64  # in bytes of the meter
+_UP: Final = frozenset({"LESS", "LESS_EQUAL"})
+_DOWN: Final = frozenset({"GREATER", "GREATER_EQUAL"})
+_MIRRORED: Final = {
+    "LESS": "GREATER", "LESS_EQUAL": "GREATER_EQUAL", "GREATER": "LESS",
+    "GREATER_EQUAL": "LESS_EQUAL",
+}  # fmt: skip
+
+
+class _Count(NamedTuple):
+    """An op on one carried value and one constant: position of the value, the constant."""
+
+    kind: str
+    carried: int
+    constant: int
+
+
+def branches(site: Site) -> str | None:
+    """Check IF: both branches take and give what the op does."""
+    op = site.op
+    for name in ("then", "else"):
+        called = site.facts.subgraphs[site.option(f"{name}_subgraph_index", 0)]
+        if len(called.inputs) != len(op.inputs) - 1 or len(called.outputs) != len(op.outputs):
+            return f"calls subgraph {called.number}, whose inputs or outputs do not fit"
+    return None
+
+
+def loop(site: Site) -> str | None:
+    """Check WHILE: condition and body take what is carried; a counting loop ends."""
+    op = site.op
+    condition = site.facts.subgraphs[site.option("cond_subgraph_index", 0)]
+    body = site.facts.subgraphs[site.option("body_subgraph_index", 0)]
+    carried = len(op.inputs)
+    if {carried} != {
+        len(condition.inputs),
+        len(body.inputs),
+        len(body.outputs),
+        len(op.outputs),
+    } or len(condition.outputs) != 1:
+        return f"calls subgraphs {condition.number} and {body.number}, which do not fit it"
+    return _endless(site, condition, body)
+
+
+def _endless(site: Site, condition: SubgraphFacts, body: SubgraphFacts) -> str | None:
+    """Return why a counting loop does not end, None if it does or does not count."""
+    test = _counted(site, condition, condition.outputs[0], _UP | _DOWN)
+    if test is None:
+        return None
+    if body.outputs[test.carried] == body.inputs[test.carried]:
+        return "never ends: its body does not change what its condition looks at"
+    step = _counted(site, body, body.outputs[test.carried], frozenset({"ADD", "SUB"}))
+    if step is None or step.carried != test.carried:
+        return None
+    by = step.constant if step.kind == "ADD" else -step.constant
+    if by == 0 or (by > 0) != (test.kind in _UP):
+        return f"never ends: it counts by {by}"
+    if abs(test.constant) // abs(by) > LONGEST_LOOP:
+        return f"counts to {test.constant}, and {LONGEST_LOOP} rounds are allowed"
+    return None
+
+
+def once(site: Site) -> str | None:
+    """Check CALL_ONCE: its subgraph takes and gives nothing."""
+    called = site.facts.subgraphs[site.option("init_subgraph_index", 0)]
+    if called.inputs or called.outputs:
+        return f"calls subgraph {called.number}, which has inputs or outputs"
+    return None
+
+
+def _counted(
+    site: Site, subgraph: SubgraphFacts, tensor: int, kinds: frozenset[str]
+) -> _Count | None:
+    """Return how a tensor comes from an input and a constant, None if it comes otherwise."""
+    # Many ops may call one long subgraph.
+    site.facts.meter.charge(_SEARCH_COST * (len(subgraph.ops) + len(subgraph.inputs)))
+    maker: OpFacts | None = next((op for op in subgraph.ops if tensor in op.outputs), None)
+    if maker is None or maker.kind not in kinds:
+        return None
+    for value, constant in (maker.inputs, maker.inputs[::-1]):
+        numbers = site.facts.integers(subgraph.tensors[constant])
+        if value in subgraph.inputs and numbers is not None and len(numbers) == 1:
+            kind = maker.kind
+            if value == maker.inputs[1]:
+                if kind == "SUB":
+                    return None  # a constant minus the value: no count
+                kind = _MIRRORED.get(kind, kind)
+            return _Count(kind, subgraph.inputs.index(value), numbers[0])
+    return None
+
+
+RULES: Final[dict[str, tuple[Rule, ...]]] = {
+    "IF": (branches,),
+    "WHILE": (loop,),
+    "CALL_ONCE": (once,),
+}

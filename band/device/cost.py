@@ -118,13 +118,17 @@ class PartWork:
     Args:
         graph: the whole model, with its shapes.
         ops: ops to begin with.
+
+    Attributes:
+        ops: compute ops of the part, in the order in which they were added.
     """
 
-    __slots__ = ("_seen", "count", "depthwise_macs", "dtype_macs", "dtype_ops", "macs",
+    __slots__ = ("_seen", "count", "depthwise_macs", "dtype_macs", "dtype_ops", "macs", "ops",
                  "parameter_bytes", "table")  # fmt: skip
 
     def __init__(self, graph: Graph, ops: Collection[int] = ()) -> None:
         self.table = _table(graph)
+        self.ops: list[int] = []
         self.count = 0
         self.macs = 0
         self.depthwise_macs = 0
@@ -140,6 +144,7 @@ class PartWork:
             work = self.table.works.get(op)
             if work is None:
                 continue
+            self.ops.append(op)
             self.count += 1
             self.macs += work.macs
             self.depthwise_macs += work.depthwise_macs

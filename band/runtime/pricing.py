@@ -4,11 +4,13 @@ A measured span costs what was measured. A span that was not is priced by the fi
 its processor, corrected by what was measured of the same model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import NamedTuple
 
 from band.analysis.partition import Partition
+from band.device.cost import Pricing
+from band.device.fit_parts import FittedPricing
 from band.device.fit_prices import ModelPrices
 from band.device.fit_terms import GraphTerms
 from band.device.profile import Device, Processor
@@ -74,6 +76,22 @@ def priced(
     return Priced(
         table.with_costs({**fitted, **known}, version), frozenset(known), frozenset(fitted)
     )
+
+
+def pricer(profile: Profile) -> Callable[[Processor, Graph], Pricing | FittedPricing]:
+    """Return what makes the prices that ``analyze`` cuts a model by, from a profile.
+
+    Processors without a cost model keep the prices of the device.
+    """
+
+    def prices(processor: Processor, graph: Graph) -> Pricing | FittedPricing:
+        costs = next((c for c in profile.fits if processor.name in c.processors), None)
+        if costs is None or processor.emulated:
+            return Pricing(processor, graph)
+        timed = _timed(profile, graph, costs)
+        return FittedPricing(ModelPrices(costs.fit, GraphTerms(graph), timed), graph, timed)
+
+    return prices
 
 
 def check_profile(profile: Profile, graph: Graph, device: Device) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from band.device.cost import PartWork, Pricing
 from band.device.fit import CostFit
 from band.device.fit_prices import ModelPrices
 from band.device.fit_terms import GraphTerms
@@ -11,7 +12,7 @@ from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.runtime.backends.interpreter import installed_version
 from band.runtime.host import Host, this_host
-from band.runtime.pricing import check_profile, priced
+from band.runtime.pricing import check_profile, priced, pricer
 from band.runtime.profiling import FittedCosts, Measured, Profile
 from band.runtime.registration import Prepared, prepare
 from band.testing import models
@@ -124,6 +125,17 @@ def test_prices_are_monotone_and_at_least_one_microsecond() -> None:
                 and inner.last <= span.last
             ):
                 assert inner.cost_us <= span.cost_us
+
+
+def test_the_analysis_is_given_the_prices_of_the_profile() -> None:
+    device, ops = _device(), GRAPH.compute_ops
+    prices = pricer(_profile(_entry()))
+    cpu, gpu = (prices(processor, GRAPH) for processor in device.processors)
+    assert cpu.part_us(PartWork(GRAPH, ops)) == 800
+    expected = ModelPrices(FIT, GraphTerms(GRAPH), {ops: 800}).part_us(ops[:2])
+    assert cpu.part_us(PartWork(GRAPH, ops[:2])) == round(expected)
+    part = PartWork(GRAPH, ops[:2])
+    assert gpu.part_us(part) == Pricing(device.processors[1], GRAPH).part_us(part)
 
 
 @pytest.mark.parametrize(

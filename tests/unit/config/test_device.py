@@ -115,6 +115,25 @@ def test_a_device_without_links_moves_data_for_free(tmp_path: Path) -> None:
     assert load_device(write(tmp_path, *processors)).transfer_us(0, 1, 1000) == 0
 
 
+WRITTEN_RULES = (
+    OpRule(type="ADD"),
+    OpRule(
+        type="CONV_2D",
+        limits=Limits(
+            dtypes=("uint8",),
+            max_rank=5,
+            max_version=2,
+            sizes=(
+                ValueLimit(name="height", maximum=65),
+                ValueLimit(name="width", maximum=65),
+                ValueLimit(name="filter_width", allowed=(3,)),
+            ),
+            options=(ValueLimit(name="stride_w", maximum=3, allowed=(1, 2)),),
+        ),
+    ),
+)
+
+
 def test_everything_written_arrives(tmp_path: Path) -> None:
     sha = "ab" * 32
     support = (
@@ -143,23 +162,7 @@ def test_everything_written_arrives(tmp_path: Path) -> None:
         False,
     )
     assert processor.options == (("b", "x"), ("z", 1))
-    assert processor.support.rules == (
-        OpRule(type="ADD"),
-        OpRule(
-            type="CONV_2D",
-            limits=Limits(
-                dtypes=("uint8",),
-                max_rank=5,
-                max_version=2,
-                sizes=(
-                    ValueLimit(name="height", maximum=65),
-                    ValueLimit(name="width", maximum=65),
-                    ValueLimit(name="filter_width", allowed=(3,)),
-                ),
-                options=(ValueLimit(name="stride_w", maximum=3, allowed=(1, 2)),),
-            ),
-        ),
-    )
+    assert processor.support.rules == WRITTEN_RULES
     assert processor.support.op_lists == (
         ModelOpList(sha256=sha, model="m.tflite", unsupported=(3, 4), reason="r"),
     )

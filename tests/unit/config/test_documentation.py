@@ -8,21 +8,35 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from band.config import device_schema
+from band.config import device_schema, op_rules, support_schema
 from band.config.daemon import AnalysisConfig, DaemonConfig, ModelConfig, load_daemon
 from band.config.device import load_device
+from band.config.op_rules import load_rules
 from band.config.policy import PolicyConfig, load_policy
+from band.config.support_tables import support_at
+from band.config.yaml_loader import load_yaml
+from band.device.limits import ANY_SIZES
+from band.device.support_table import Support
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+def load_support(path: str) -> Support:
+    """Return a support table that is a file of its own."""
+    return support_at(load_yaml(path), ())
+
+
 LOADERS: dict[str, Callable[[str], Any]] = {
     "daemon": load_daemon,
     "policy": load_policy,
     "device": load_device,
+    "support": load_support,
+    "rules": load_rules,
 }
+FOUND = re.findall(r"```yaml\n# (\w+)(?: (\S+))?\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLES = [
-    pytest.param(kind, text, id=kind)
-    for kind, text in re.findall(r"```yaml\n# (\w+)\n(.*?)```", PAGE, re.DOTALL)
+    pytest.param(kind, text, id=f"{kind}{number}") for number, (kind, _, text) in enumerate(FOUND)
 ]
 SCHEMAS: list[type[BaseModel]] = [
     DaemonConfig,
@@ -31,8 +45,11 @@ SCHEMAS: list[type[BaseModel]] = [
     PolicyConfig,
     *(
         kind
-        for kind in vars(device_schema).values()
-        if isinstance(kind, type) and issubclass(kind, BaseModel)
+        for module in (device_schema, support_schema, op_rules)
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, BaseModel)
+        and kind.__module__ == module.__name__
     ),
 ]
 
@@ -43,6 +60,11 @@ def test_there_is_an_example_of_each_kind_of_file() -> None:
 
 @pytest.mark.parametrize(("kind", "text"), EXAMPLES)
 def test_an_example_loads(kind: str, text: str, tmp_path: Path) -> None:
+    for _, name, other in FOUND:
+        if name:
+            (tmp_path / name).write_text(other, encoding="utf-8")
+    for name, log in re.findall(r"`(\S+\.csv)`:\n\n```csv\n(.*?)```", PAGE, re.DOTALL):
+        (tmp_path / name).write_text(log, encoding="utf-8")
     file = tmp_path / "example.yaml"
     file.write_text(text, encoding="utf-8")
     LOADERS[kind](str(file))
@@ -52,6 +74,10 @@ def test_an_example_loads(kind: str, text: str, tmp_path: Path) -> None:
 def test_every_key_is_named(schema: type[BaseModel]) -> None:
     missing = [key for key in schema.model_fields if f"`{key}`" not in PAGE]
     assert not missing, f"docs/configuration.md does not name {missing}"
+
+
+def test_every_size_is_named() -> None:
+    assert not [name for name in ANY_SIZES if f"`{name}`" not in PAGE]
 
 
 def test_the_defaults_in_the_table_are_the_defaults() -> None:

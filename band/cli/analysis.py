@@ -7,7 +7,9 @@ from typing import NamedTuple
 from band.analysis import why_not
 from band.analysis.analyze import DEFAULT_MINIMUM_SIZE, analyze
 from band.analysis.partition import Mode, Partition, Preparation
+from band.analysis.prices import Pricer
 from band.cli.console import err
+from band.device.cost import Pricing
 from band.device.profile import Device
 from band.device.support import refusals
 from band.errors import BandError, ErrorCode
@@ -17,7 +19,7 @@ from band.plan.build import build_table
 from band.plan.evidence import Known
 from band.plan.explain import Explanation, SpanKey, every_subgraph, explain
 from band.plan.table import PlanTable
-from band.runtime.pricing import priced
+from band.runtime.pricing import priced, pricer
 from band.runtime.profiling import read_profile
 from band.runtime.shapes import ask_shapes
 
@@ -70,6 +72,7 @@ def analysis(model: Model, device: Device, options: Options) -> Analysis:
             ``priced`` raise. A refusal of the model is in the answer instead.
     """
     model = _with_shapes(model, device)
+    price = _Pricing(model.graph, device, options.profile)
     table, refusal = None, None
     try:
         partition = analyze(
@@ -78,12 +81,12 @@ def analysis(model: Model, device: Device, options: Options) -> Analysis:
             mode=options.mode,
             preparation=options.preparation,
             minimum_subgraph_size=options.minimum_size,
+            pricer=price.pricer,
         )
     except BandError as error:
         if error.code not in _REFUSED:
             raise
         partition, refusal = _without_units(model.graph, device, options), error
-    price = _Pricing(model.graph, device, options.profile)
     profiled: dict[SpanKey, Known] = {}
     if refusal is None:
         try:
@@ -110,14 +113,20 @@ class _Pricing:
         device: its processors.
         path: of the profile, None for none.
 
+    Attributes:
+        pricer: makes the prices that the model is cut by.
+
     Raises:
-        BandError: what ``read_profile`` raises.
+        BandError: what ``read_profile`` and ``pricer`` raise.
     """
 
     def __init__(self, graph: Graph, device: Device, path: Path | None) -> None:
         self._graph = graph
         self._device = device
         self._profile = None if path is None else read_profile(path)
+        self.pricer: Pricer = Pricing
+        if self._profile is not None:
+            self.pricer = pricer(self._profile, graph, device)
 
     def table(self, partition: Partition) -> tuple[PlanTable, dict[SpanKey, Known]]:
         """Return the table of a partition, and what the profile has of its spans."""

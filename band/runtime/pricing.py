@@ -4,11 +4,12 @@ A measured span costs what was measured. A span that was not is priced by the fi
 its processor, corrected by what was measured of the same model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import median
 from typing import NamedTuple
 
 from band.analysis.partition import Partition
+from band.analysis.prices import PartPrice, Pricer
 from band.device.cost import Pricing
 from band.device.fit_parts import FittedPricing
 from band.device.fit_prices import ModelPrices
@@ -78,13 +79,17 @@ def priced(
     )
 
 
-def pricer(profile: Profile) -> Callable[[Processor, Graph], Pricing | FittedPricing]:
+def pricer(profile: Profile, graph: Graph, device: Device) -> Pricer:
     """Return what makes the prices that ``analyze`` cuts a model by, from a profile.
 
     Processors without a cost model keep the prices of the device.
-    """
 
-    def prices(processor: Processor, graph: Graph) -> Pricing | FittedPricing:
+    Raises:
+        BandError: INVALID_CONFIG as ``check_profile``.
+    """
+    check_profile(profile, graph, device)
+
+    def prices(processor: Processor, graph: Graph) -> PartPrice:
         costs = next((c for c in profile.fits if processor.name in c.processors), None)
         if costs is None or processor.emulated:
             return Pricing(processor, graph)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from band.analysis.analyze import analyze
 from band.analysis.partition import Mode, Partition, Preparation
+from band.device.cost import Pricing
 from band.device.profile import Device
 from band.device.rules import NO_RULES, Rules, with_rules
 from band.errors import BandError, ErrorCode
@@ -18,7 +19,7 @@ from band.model.model import Model
 from band.plan.build import build_table
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
-from band.runtime.pricing import priced
+from band.runtime.pricing import priced, pricer
 from band.runtime.profiling import Profile
 from band.runtime.shaping import Shapes, shaped
 from band.scheduler.events import ModelAdded
@@ -134,6 +135,7 @@ def prepare(
         mode=options.mode,
         preparation=options.preparation,
         minimum_subgraph_size=options.minimum_subgraph_size,
+        pricer=Pricing if profile is None else pricer(profile, model.graph, device),
     )
     table = build_table(model.graph, device, partition, name=name, version=version)
     measured: frozenset[SpanKey] = frozenset()

@@ -129,7 +129,7 @@ def test_prices_are_monotone_and_at_least_one_microsecond() -> None:
 
 def test_the_analysis_is_given_the_prices_of_the_profile() -> None:
     device, ops = _device(), GRAPH.compute_ops
-    prices = pricer(_profile(_entry()))
+    prices = pricer(_profile(_entry()), GRAPH, device)
     cpu, gpu = (prices(processor, GRAPH) for processor in device.processors)
     assert cpu.part_us(PartWork(GRAPH, ops)) == 800
     expected = ModelPrices(FIT, GraphTerms(GRAPH), {ops: 800}).part_us(ops[:2])

@@ -24,11 +24,38 @@ def random_network(rng: random.Random, op_count: int, *, reach: int = 4) -> Grap
         op_count: number of ops.
         reach: how many of the tensors before it an op chooses its inputs from.
     """
-    tensors: list[Tensor] = []
+    net = _Net()
+    made = [net.add((1, 8, 8, rng.choice(_CHANNELS))) for _ in range(op_count + 1)]
+    ops = []
+    read: set[int] = set()
+    for number in range(op_count):
+        nearby = made[max(0, number + 1 - reach) : number + 1]
+        inputs = sorted({rng.choice(nearby) for _ in range(rng.randint(1, 2) if number else 1)})
+        read.update(inputs)
+        output = made[number + 1]
+        kind, weights = net.weights(rng, inputs[0], output)
+        inputs = [inputs[0], *weights, *inputs[1:]]
+        op = Op(index=number, type=kind, version=1, inputs=tuple(inputs), outputs=(output,))
+        ops.append(op)
+    return Graph.build(
+        name="network",
+        sha256=f"{rng.getrandbits(256):064x}",
+        tensors=net.tensors,
+        ops=ops,
+        inputs=(made[0],),
+        outputs=tuple(t for t in made[1:] if t not in read),
+    )
 
-    def new(shape: tuple[int, ...], *, constant: bool = False) -> int:
-        index = len(tensors)
-        tensors.append(
+
+class _Net:
+    """The tensors of a network that is being made."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+
+    def add(self, shape: tuple[int, ...], *, constant: bool = False) -> int:
+        index = len(self.tensors)
+        self.tensors.append(
             Tensor(
                 index=index,
                 name=f"t{index}",
@@ -40,39 +67,21 @@ def random_network(rng: random.Random, op_count: int, *, reach: int = 4) -> Grap
         )
         return index
 
-    made = [new((1, 8, 8, rng.choice(_CHANNELS))) for _ in range(op_count + 1)]
-    ops = []
-    read: set[int] = set()
-    for number in range(op_count):
-        nearby = made[max(0, number + 1 - reach) : number + 1]
-        inputs = (
-            sorted({rng.choice(nearby) for _ in range(rng.randint(1, 2))}) if number else made[:1]
-        )
-        read.update(inputs)
+    def weights(self, rng: random.Random, source: int, target: int) -> tuple[str, list[int]]:
+        """Return a random op type and the weights that it needs between two tensors."""
         kind = rng.choice(("CONV_2D", "DEPTHWISE_CONV_2D", "ADD"))
-        size, out = rng.choice((1, 3, 5)), _depth(tensors, made[number + 1])
+        size = rng.choice((1, 3, 5))
+        before, after = self._depth(source), self._depth(target)
         if kind == "CONV_2D":
-            weights = new((out, size, size, _depth(tensors, inputs[0])), constant=True)
-            inputs = [inputs[0], weights, *inputs[1:]]
-        elif kind == "DEPTHWISE_CONV_2D":
-            inputs = [inputs[0], new((1, size, size, out), constant=True), *inputs[1:]]
-        ops.append(
-            Op(
-                index=number,
-                type=kind,
-                version=1,
-                inputs=tuple(inputs),
-                outputs=(made[number + 1],),
-            )
-        )
-    return Graph.build(
-        name="network",
-        sha256=f"{rng.getrandbits(256):064x}",
-        tensors=tensors,
-        ops=ops,
-        inputs=(made[0],),
-        outputs=tuple(t for t in made[1:] if t not in read),
-    )
+            return kind, [self.add((after, size, size, before), constant=True)]
+        if kind == "DEPTHWISE_CONV_2D":
+            return kind, [self.add((1, size, size, after), constant=True)]
+        return kind, []
+
+    def _depth(self, tensor: int) -> int:
+        shape = self.tensors[tensor].shape
+        assert shape is not None
+        return shape[-1]
 
 
 def random_processors(
@@ -125,9 +134,3 @@ def _random_cost(rng: random.Random) -> CostCoefficients:
         depthwise_weight=rng.choice((1, 3, 8)),
         evidence=GUESS,
     )
-
-
-def _depth(tensors: Sequence[Tensor], index: int) -> int:
-    shape = tensors[index].shape
-    assert shape is not None
-    return shape[-1]

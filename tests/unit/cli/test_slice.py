@@ -17,11 +17,11 @@ from band.runtime.seeded import seeded_values
 from band.testing.chains import LoadedPart
 from band.testing.models import half_weights
 
-# A CPU that takes everything; an accelerator, much faster, without PRELU and MEAN.
+# A CPU that takes everything; two accelerators, both faster, without PRELU and MEAN.
 DEVICE = """
 name: two
 version: "1"
-description: a CPU and an accelerator with gaps
+description: a CPU and two accelerators with gaps
 processors:
   - name: cpu
     kind: cpu
@@ -40,6 +40,16 @@ processors:
       float32:
         dispatch_us: {value: 1, mark: hypothesis, source: a test}
         us_per_gmac: {value: 1, mark: hypothesis, source: a test}
+  - name: gpu
+    kind: gpu
+    backend: emulated
+    support:
+      source: a test
+      ops: {CONV_2D: , DEPTHWISE_CONV_2D: , ADD: , FULLY_CONNECTED: }
+    costs:
+      float32:
+        dispatch_us: {value: 5, mark: hypothesis, source: a test}
+        us_per_gmac: {value: 10000000, mark: hypothesis, source: a test}
 """
 
 
@@ -80,8 +90,12 @@ def test_the_files_and_their_wiring_are_the_model(folder: Path) -> None:
     values = seeded_values(model.graph, model.graph.inputs, 1)
     whole = loaded(folder, by_units[0, count - 1])
     expected = whole.run(values)
-    for unit in range(count):
-        values.update(loaded(folder, by_units[unit, unit]).run(values))
+    first = parts = 0
+    while first < count:
+        last = min(last for begin, last in by_units if begin == first)
+        values.update(loaded(folder, by_units[first, last]).run(values))
+        first, parts = last + 1, parts + 1
+    assert parts > 2
     for tensor, value in expected.items():
         assert values[tensor].tobytes() == value.tobytes()
     assert (folder / "out" / by_units[0, count - 1]["file"]).read_bytes() == (
@@ -97,7 +111,9 @@ def test_without_all_only_what_registration_loads_is_written(folder: Path) -> No
     assert {row["file"] for row in few["slices"]} < files
     assert {p.name for p in (folder / "out").glob("*.tflite")} == files
     assert few["emulated"] is True
-    assert {name for row in few["slices"] for name in row["processors"]} == {"cpu", "npu"}
+    assert {name for row in few["slices"] for name in row["processors"]} == {
+        "cpu", "npu", "gpu"
+    }  # fmt: skip
 
 
 def test_the_table_has_one_row_per_slice_and_says_emulated(folder: Path) -> None:

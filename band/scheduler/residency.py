@@ -82,6 +82,7 @@ class Residency:
     def retry(self, processor: int, now_us: int) -> None:
         """Note that a processor is up: what failed to load there may load now."""
         self._refused = {place for place in self._refused if place.processor != processor}
+        self._wished.clear()
         self.changed(now_us)
 
     def answered(self, place: Place, now_us: int, *, loaded: bool) -> None:
@@ -92,6 +93,7 @@ class Residency:
         self._rested_us = now_us + pause_us
         if not loaded:
             self._refused.add(place)
+            self._wished.pop(place.model, None)
             self._next.clear()
 
     @property

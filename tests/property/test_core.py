@@ -220,15 +220,21 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(slices_bytes=st.integers(0, 60_000))
     def budget(self, slices_bytes: int) -> None:
         self.limit_bytes = slices_bytes
-        open_before = set(self.open)
+        open_before, able = set(self.open), self.able()
         self.send(SliceBudget(slices_bytes))
         assert set(self.open) == open_before, "a job ended for want of memory"
+        assert able <= self.able(), "a model lost its last complete plan"
+
+    def able(self) -> set[str]:
+        """Return the models that can run from start to end on the processors that are up."""
+        models = self.core._state.models.values()
+        return {model.name for model in models if model.plans.can_finish(0, -1)}
 
     @precondition(lambda self: self.asked)
     @rule(pick=st.integers(0, 9), works=st.booleans(), size=st.integers(500, 9000))
     def answer(self, pick: int, works: bool, size: int) -> None:
         command = self.asked.pop(pick % len(self.asked))
-        open_before = set(self.open)
+        open_before, able = set(self.open), self.able()
         if isinstance(command, Load) and works:
             self.send(SliceLoaded(command.slice, command.processor, size, size // 10))
         else:
@@ -236,6 +242,7 @@ class CoreMachine(RuleBasedStateMachine):
         assert set(self.open) <= open_before
         kept = all(self.ended[job] is JobOutcome.COMPLETED for job in open_before - set(self.open))
         assert kept, "a job was dropped because a slice came or went"
+        assert able <= self.able(), "a model lost its last complete plan"
 
     @rule(model=MODELS, seed=st.integers(0, 3), remove=st.booleans())
     def change_model(self, model: str, seed: int, remove: bool) -> None:

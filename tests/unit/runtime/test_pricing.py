@@ -6,6 +6,7 @@ import pytest
 
 from band.device.cost import PartWork, Pricing
 from band.device.fit import CostFit
+from band.device.fit_parts import FittedPricing
 from band.device.fit_prices import ModelPrices
 from band.device.fit_terms import GraphTerms
 from band.device.profile import Device
@@ -195,3 +196,18 @@ def test_emulated_figures_hold_on_any_machine() -> None:
     elsewhere = Host(cpu="Abacus", cores=3, architecture="wood")
     entry = _entry(word="emulated", runtime_version="0.1", cpu_us=None)
     check_profile(_profile(entry, host=elsewhere, fitted=False), GRAPH, _device())
+
+
+def test_a_model_is_cut_by_the_prices_of_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def part_us(self: FittedPricing, part: PartWork) -> int:
+        asked.append(plain(self, part))
+        return asked[-1]
+
+    plain = FittedPricing.part_us
+    monkeypatch.setattr(FittedPricing, "part_us", part_us)
+    _prepared()
+    assert not asked
+    _prepared(_profile(_entry()))
+    assert 800 in asked

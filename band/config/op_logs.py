@@ -5,7 +5,8 @@ is none), ``reason``, ``processor``, ``model`` and ``sha256``. JSON is a list of
 keys, or an object with such a list under ``ops`` or ``unsupported`` beside ``model`` and
 ``sha256``: what ``band analyze --json`` writes is one. Any other file is text: either it has the
 block that TFLite delegates print, which names types only (``SOFTMAX: reason`` after "operations
-are not supported by"), or a line for each op that begins with its number (``12 SOFTMAX: reason``).
+are not supported by"), or LiteRT's lines ``op type 25 is not supported``, or a line for each op
+that begins with its number (``12 SOFTMAX: reason``).
 """
 
 import csv
@@ -18,6 +19,7 @@ from typing import Final, NamedTuple
 from band.config.op_names import known_operator
 from band.config.yaml_loader import config_error
 from band.errors import BandError
+from band.model.tflite_schema import enum_names
 
 _YES: Final = frozenset({"yes", "true", "1"})
 _NO: Final = frozenset({"no", "false", "0", ""})
@@ -27,6 +29,7 @@ _BLOCK_ENDS: Final = "operations will run on"
 _NUMBERED: Final = re.compile(
     r"\s*(?:op\s+)?(\d+)\s*(?:[,:]?\s*([A-Z][A-Z0-9_]*))?\s*(?::\s*(.*?))?\s*$"
 )
+_CODE: Final = re.compile(r"op type (\d{1,9}) is not supported")
 _TYPED: Final = re.compile(r"(?:^|.*[\s:])([A-Z][A-Z0-9_]*): *(.+)")
 
 
@@ -105,7 +108,14 @@ def _text(path: Path, text: str) -> Iterator[LoggedOp]:
     if _BLOCK_BEGINS in text:
         yield from _block(path, text)
         return
+    by_code = _CODE.search(text) is not None
     for number, line in enumerate(text.splitlines(), 1):
+        if by_code:
+            code = _CODE.search(line)
+            if code:
+                kind = enum_names("BuiltinOperator").get(int(code[1]), code[1])
+                yield _logged(path, number, {"type": kind, "reason": code[0]})
+            continue
         found = _NUMBERED.match(line)
         if found:
             op, kind, reason = (group or "" for group in found.groups())

@@ -114,6 +114,19 @@ def test_what_a_delegate_prints_refuses_types(tmp_path: Path) -> None:
     assert reasons == {"OP is supported, but tensor type is not. (phone.log:3)"}
 
 
+def test_what_litert_prints_refuses_types_by_their_code(tmp_path: Path) -> None:
+    text = "I0000 12:01 plugin.cc:7] op type 0 is not supported\n12 other things\n"
+    found = read(tmp_path, f"  - {{file: phone.log, sha256: {SHA}}}\n", log=text)
+    assert set(refused(found).values()) == {"op type 0 is not supported (phone.log:1)"}
+    assert found[0].types == ("ADD",)
+    message = failure(
+        tmp_path,
+        f"  - {{file: phone.log, sha256: {SHA}}}\n",
+        log="op type 99999 is not supported\n",
+    )
+    assert message == "phone.log:1: '99999' is no operator"
+
+
 def test_a_text_of_numbered_lines_refuses_ops(tmp_path: Path) -> None:
     text = "# refused on the phone\n0\nop 2: too large\n3, ADD: no kernel\n"
     found = read(tmp_path, f"  - {{file: phone.log, sha256: {SHA}}}\n", log=text)

@@ -39,44 +39,52 @@ class FittedPricing:
             us = self._measured.get(tuple(sorted(part.ops)))
         if us is None:
             if self._growing is None or self._growing.part is not part:
-                self._growing = _Growing(part, self._graph)
-            us = self._growing.us(self._prices)
+                self._growing = _Growing(part, self._graph, self._prices)
+            us = self._growing.us()
         return max(1, round(us))
 
 
 class _Growing:
-    """The sum over the ops of a part so far, and its boundary."""
+    """The price of a part so far: its dispatch, its ops and its boundary."""
 
-    def __init__(self, part: PartWork, graph: Graph) -> None:
+    def __init__(self, part: PartWork, graph: Graph, prices: ModelPrices) -> None:
         self.part = part
         self._graph = graph
         self._leaving = frozenset(graph.outputs)
         self._known = 0
-        self._sum_us = 0.0
+        self._sum_us = prices.dispatch_us
+        self._prices = prices
         self._read: set[int] = set()
         self._handed: set[int] = set()
         self._made: set[int] = set()
         self._waiting: dict[int, int] = {}
 
-    def us(self, prices: ModelPrices) -> float:
+    def us(self) -> float:
         """Return the price after whatever was added since the last question."""
         for op in self.part.ops[self._known :]:
-            self._sum_us += prices.op_us.get(op, 0.0)
+            self._sum_us += self._prices.op_us.get(op, 0.0)
             self._add(op)
         self._known = len(self.part.ops)
-        return self._sum_us + prices.edge_us(self._read, self._handed)
+        return self._sum_us
 
     def _add(self, op: int) -> None:
-        for t in self._graph.ops[op].outputs:
+        graph, prices = self._graph, self._prices
+        for t in graph.ops[op].outputs:
             self._made.add(t)
-            self._read.discard(t)
-            left = self._waiting.get(t, len(self._graph.consumers[t]))
-            self._waiting[t] = left
+            if t in self._read:
+                self._read.remove(t)
+                self._sum_us -= prices.read_us[t]
+            left = self._waiting.setdefault(t, len(graph.consumers[t]))
             if left or t in self._leaving:
                 self._handed.add(t)
-        for t in self._graph.dynamic_inputs(op):
-            self._waiting[t] = self._waiting.get(t, len(self._graph.consumers[t])) - 1
+                self._sum_us += prices.hand_us[t]
+        for t in graph.dynamic_inputs(op):
+            left = self._waiting.get(t, len(graph.consumers[t])) - 1
+            self._waiting[t] = left
             if t not in self._made:
-                self._read.add(t)
-            elif self._waiting[t] == 0 and t not in self._leaving:
-                self._handed.discard(t)
+                if t not in self._read:
+                    self._read.add(t)
+                    self._sum_us += prices.read_us[t]
+            elif left == 0 and t not in self._leaving:
+                self._handed.remove(t)
+                self._sum_us -= prices.hand_us[t]

@@ -34,16 +34,26 @@ class ModelPrices:
 
     Attributes:
         op_us: compute op -> its share in the time of any subgraph that holds it.
+        dispatch_us: of any subgraph.
+        read_us, hand_us: per tensor, what a subgraph takes that reads it or hands it on.
     """
 
-    __slots__ = ("_edge", "_terms", "op_us")
+    __slots__ = ("_terms", "dispatch_us", "hand_us", "op_us", "read_us")
 
     def __init__(
         self, fit: CostFit, terms: GraphTerms, measured: Mapping[tuple[int, ...], float]
     ) -> None:
         self._terms = terms
         prices = dict(fit.prices)
-        self._edge = {term: fit.price_us(term) for term in terms.edge((), ())}
+        edge = {term: fit.price_us(term) for term in terms.edge((), ())}
+
+        def us(inputs: tuple[int, ...], outputs: tuple[int, ...]) -> float:
+            return sum(n * edge[term] for term, n in terms.edge(inputs, outputs).items())
+
+        self.dispatch_us = us((), ())
+        tensors = range(len(terms.graph.tensors))
+        self.read_us = tuple(us((t,), ()) - self.dispatch_us for t in tensors)
+        self.hand_us = tuple(us((), (t,)) - self.dispatch_us for t in tensors)
         shares = {
             op: {t: n * (prices.get(t) or fit.price_us(t)) for t, n in counts.items()}
             for op, counts in terms.ops.items()
@@ -60,8 +70,8 @@ class ModelPrices:
             inputs: tensors that it reads.
             outputs: tensors that it hands on.
         """
-        terms = self._terms.edge(inputs, outputs)
-        return sum(count * self._edge[term] for term, count in terms.items())
+        moved_us = sum(self.read_us[t] for t in inputs) + sum(self.hand_us[t] for t in outputs)
+        return self.dispatch_us + moved_us
 
     def part_us(self, ops: Collection[int]) -> float:
         """Return the time of a subgraph in microseconds, positive."""

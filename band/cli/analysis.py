@@ -19,7 +19,7 @@ from band.plan.build import build_table
 from band.plan.evidence import Known
 from band.plan.explain import Explanation, SpanKey, every_subgraph, explain
 from band.plan.table import PlanTable
-from band.runtime.pricing import priced, pricer
+from band.runtime.pricing import check_holds, priced, pricer
 from band.runtime.profiling import read_profile
 from band.runtime.shapes import ask_shapes
 
@@ -127,6 +127,7 @@ class _Pricing:
         self.pricer: Pricer = Pricing
         if self._profile is not None:
             self.pricer = pricer(self._profile, graph, device)
+            check_holds(self._profile, graph)
 
     def table(self, partition: Partition) -> tuple[PlanTable, dict[SpanKey, Known]]:
         """Return the table of a partition, and what the profile has of its spans."""

@@ -120,6 +120,22 @@ def check_profile(profile: Profile, graph: Graph, device: Device) -> None:
     _check_model(profile, graph)
 
 
+def check_holds(profile: Profile, graph: Graph) -> None:
+    """Refuse a profile that has nothing to say of a model.
+
+    Raises:
+        BandError: INVALID_CONFIG, naming the models that it holds.
+    """
+    if not profile.fits and all(m.sha256 != graph.sha256 for m in profile.measured):
+        names = ", ".join(sorted({m.model for m in profile.measured})) or "nothing"
+        raise BandError(
+            ErrorCode.INVALID_CONFIG,
+            f"the profile has neither model {graph.name} nor a cost model for it, but {names}; "
+            "measure the model with band profile",
+            model=graph.name,
+        )
+
+
 def _check_device(profile: Profile, device: Device) -> None:
     if profile.device != device.name:
         raise _refused(f"on device {profile.device!r}, not on {device.name!r}")

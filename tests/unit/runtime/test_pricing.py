@@ -13,7 +13,7 @@ from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.runtime.backends.interpreter import installed_version
 from band.runtime.host import Host, this_host
-from band.runtime.pricing import check_profile, priced, pricer
+from band.runtime.pricing import check_holds, check_profile, priced, pricer
 from band.runtime.profiling import FittedCosts, Measured, Profile
 from band.runtime.registration import Prepared, prepare
 from band.testing import models
@@ -211,3 +211,16 @@ def test_a_model_is_cut_by_the_prices_of_the_profile(monkeypatch: pytest.MonkeyP
     assert not asked
     _prepared(_profile(_entry()))
     assert 800 in asked
+
+
+def test_a_profile_with_nothing_of_a_model_is_refused_by_who_asks_for_one_model() -> None:
+    other = models.residual().graph
+    check_holds(_profile(_entry()), other)
+    check_holds(_profile(_entry(), fitted=False), GRAPH)
+    with pytest.raises(BandError) as caught:
+        check_holds(_profile(_entry(), fitted=False), other)
+    assert caught.value.code is ErrorCode.INVALID_CONFIG
+    assert caught.value.message == (
+        "the profile has neither model residual nor a cost model for it, but chain; measure the "
+        "model with band profile"
+    )

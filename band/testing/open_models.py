@@ -10,6 +10,7 @@ from band.model.builder import GraphBuilder
 from band.model.model import Model
 from band.testing.edge_models import edited
 from band.testing.models import IMAGE
+from band.testing.state_models import FRAME, running_sum
 
 
 def open_batch() -> Model:
@@ -105,6 +106,20 @@ def positions() -> Model:
     return b.build(b.activation(centre, "TANH"), x)
 
 
+def positions_over_time() -> Model:
+    """Return a running sum in a resource variable, WHERE it is positive, MEAN of the positions."""
+    b = GraphBuilder("positions_over_time", seed=58)
+    x = b.activation(b.input("frame", FRAME), "TANH")
+    total = running_sum(b, "sum", x)
+    positive, found = b.tensor("positive", FRAME, "bool"), b.tensor("found", (-1, 2), "int64")
+    b.op("GREATER_EQUAL", (total, b.constant("zero", np.zeros(1, dtype=np.float32))), (positive,))
+    b.op("WHERE", (positive,), (found,))
+    real, centre = b.tensor("real", (-1, 2)), b.tensor("centre", (2,))
+    b.op("CAST", (found,), (real,))
+    b.op("MEAN", (real, b.integers((0,), "axis")), (centre,), keep_dims=False)
+    return b.build(centre)
+
+
 def found_boxes() -> Model:
     """Return NON_MAX_SUPPRESSION of boxes with a number of results that an input sets."""
     b = GraphBuilder("found_boxes", seed=56)
@@ -148,6 +163,7 @@ OPEN: Final[Mapping[str, Callable[[], Model]]] = MappingProxyType(
         for made in (
             open_batch, open_image, no_shapes, shape_of_input, positions, found_boxes,
             computed_reshape,
+            positions_over_time,
         )
     }
 )  # fmt: skip

@@ -29,6 +29,15 @@ def hoisted_reads() -> Model:
     return b.build(b.activation(x, "HARD_SWISH"))
 
 
+def running_sum(b: GraphBuilder, name: str, x: int) -> int:
+    """Add a value to a resource variable that starts at 0 and return the sum."""
+    b.op("CALL_ONCE", (), (), init_subgraph_index=b.branch(_start((name,), 0.0)))
+    handle = _handle(b, name)
+    total = b.add(x, _read(b, handle))
+    b.op("ASSIGN_VARIABLE", (handle, total), ())
+    return total
+
+
 def two_initialisations() -> Model:
     """Return two running sums with a CALL_ONCE each; the first starts at 0, the second at 1."""
     b = GraphBuilder("two_initialisations", seed=41)

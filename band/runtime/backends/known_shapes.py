@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 Shape = tuple[int, ...]
 
 
@@ -47,7 +49,7 @@ def known_shapes(
     return {
         detail["index"]: tuple(int(size) for size in detail["shape"])
         for detail in interpreter.get_tensor_details()
-        if not plain or _has_memory(interpreter, detail["index"])
+        if not plain or _has_memory(interpreter, detail)
     }
 
 
@@ -67,9 +69,12 @@ def _allocated(
     return interpreter
 
 
-def _has_memory(interpreter: Any, tensor: int) -> bool:
+def _has_memory(interpreter: Any, detail: Mapping[str, Any]) -> bool:
+    # A view of a string or a handle would read its bytes as pointers to Python objects.
+    if detail["dtype"] is np.object_:
+        return False
     try:
-        interpreter.tensor(tensor)()
+        interpreter.tensor(detail["index"])()
     except ValueError:
         return False
     return True

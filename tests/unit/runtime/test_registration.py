@@ -191,7 +191,8 @@ def test_ops_that_failed_to_load_are_refused_beside_those_of_the_device() -> Non
     graph, device = models.chain().graph, split_device()
     before = refusals(device.processors[1], graph)
     assert before
-    changed = with_refused(device, graph, {1: {0: "did not load"}, 0: {}})
+    again = dict.fromkeys(before, "a reason that came later")
+    changed = with_refused(device, graph, {1: {0: "did not load", **again}, 0: {}})
     assert refusals(changed.processors[1], graph) == {0: "did not load", **before}
     assert changed.processors[0] == device.processors[0]
     other = models.residual().graph

@@ -8,6 +8,7 @@ a run can tell.
 from typing import Final
 
 from band.model import (
+    tflite_verify_custom,
     tflite_verify_elementwise,
     tflite_verify_loops,
     tflite_verify_moves,
@@ -22,6 +23,7 @@ from band.model.tflite_verify_rules import Rule, Site
 def _rules() -> dict[str, tuple[Rule, ...]]:
     found: dict[str, tuple[Rule, ...]] = {}
     for table in (
+        tflite_verify_custom.RULES,
         tflite_verify_elementwise.RULES,
         tflite_verify_loops.RULES,
         tflite_verify_windows.RULES,

@@ -40,11 +40,19 @@ ABSENT: Final = Span(0, 0)
 
 
 class _Reference(NamedTuple):
-    """A field that points elsewhere: its slot, its place in the table, what it points at."""
+    """A field that points elsewhere.
+
+    Attributes:
+        slot: its number.
+        offset: its place in the table.
+        field: what the schema says of it.
+        width: of an element of a vector of scalars, else 0.
+    """
 
     slot: int
     offset: int
     field: Field
+    width: int
 
 
 class _Layout(NamedTuple):
@@ -93,7 +101,9 @@ class _Walk:
 
     def table(self, position: int, schema: TableSchema) -> Any:
         """Return one table, with all that it points at."""
-        self._charge(1)
+        self._tables += 1
+        if self._tables > self._limits.tables:
+            raise self._many()
         if position & 3 or position + 4 > self._end:
             raise self._broken(f"a table of kind {schema.name} lies at byte {position}")
         vtable = position - _I32.unpack_from(self._content, position)[0]
@@ -106,70 +116,62 @@ class _Walk:
         except StructError:
             raise self._broken(f"a table of kind {schema.name} lies past the end") from None
         values = list(layout.in_slots(stored + layout.defaults))
-        for slot, offset, field in layout.references:
-            if field.kind == "union":
-                values[slot] = self._union(values[slot - 1], position + offset, field)
+        for slot, offset, field, width in layout.references:
+            if field.kind == "union" and values[slot - 1] == 0:
+                values[slot] = None  # the type 0 has no table, whatever the field says
+                continue
+            distance = values[slot]
+            if not 0 < distance <= _OFFSET_LIMIT:
+                raise self._broken(f"the field {field.name} of a {schema.name} points nowhere")
+            at = position + offset + distance
+            if width:
+                values[slot] = self._vector(at, width, field)
+            elif field.kind == "table":
+                values[slot] = self.table(at, table_schema(field.of))
+            elif field.kind == "union":
+                values[slot] = self._union(values[slot - 1], at, field)
             else:
-                values[slot] = self._target(position + offset, field, schema)
+                values[slot] = self._string_or_tables(at, field)
         return schema.values._make(values)
 
-    def _target(self, place: int, field: Field, schema: TableSchema) -> Any:
-        """Return what the reference stored at a place points at."""
-        kind = field.kind
-        at = self._follow(place, field.name)
-        if kind == "table":
-            return self.table(at, table_schema(field.of))
-        if at & 3 or at + 4 > self._end:
-            raise self._broken(f"the field {field.name} of {schema.name} points to byte {at}")
-        count: int = _U32.unpack_from(self._content, at)[0]
+    def _vector(self, at: int, width: int, field: Field) -> Span:
         start = at + 4
-        if kind == "vector":
-            width = WIDTHS[field.of]
-            if start + count * width > self._end or start % min(width, 8):
-                raise self._broken(
-                    f"the vector {field.name} of {schema.name} at byte {at} has {count} entries"
-                )
-            return Span(start, count)
-        if kind == "string":
-            if start + count >= self._end or self._content[start + count] != 0:
-                raise self._broken(f"the text {field.name} of {schema.name} has no end")
-            self._text += count
-            if self._text > self._limits.text_bytes:
-                raise too_large(
-                    self._where, f"its names take more than {self._limits.text_bytes} bytes"
-                )
-            return Span(start, count)
-        return self._tables_at(start, count, field, schema)
+        if at & 3 or start > self._end:
+            raise self._broken(f"the vector {field.name} lies at byte {at}")
+        length: int = _U32.unpack_from(self._content, at)[0]
+        if start + length * width > self._end or start % width:
+            raise self._broken(f"the vector {field.name} at byte {at} has {length} entries")
+        return Span(start, length)
 
-    def _tables_at(self, start: int, count: int, field: Field, schema: TableSchema) -> list[Any]:
-        if start + count * 4 > self._end:
-            raise self._broken(
-                f"the list {field.name} of {schema.name} at byte {start - 4} has {count} entries"
+    def _string_or_tables(self, at: int, field: Field) -> Any:
+        start, length = self._vector(at, 1 if field.kind == "string" else 4, field)
+        if field.kind == "tables":
+            return self._tables_at(start, length, field)
+        if start + length >= self._end or self._content[start + length] != 0:
+            raise self._broken(f"the text {field.name} at byte {at} has no end")
+        self._text += length
+        if self._text > self._limits.text_bytes:
+            raise too_large(
+                self._where, f"its names take more than {self._limits.text_bytes} bytes"
             )
+        return Span(start, length)
+
+    def _tables_at(self, start: int, count: int, field: Field) -> list[Any]:
         # Before anything is made of it: one list can name one table a million times.
         if self._tables + count > self._limits.tables:
             raise self._many()
         of = table_schema(field.of)
         offsets = Struct(f"<{count}I").unpack_from(self._content, start)
         if count and (min(offsets) == 0 or max(offsets) > _OFFSET_LIMIT):
-            raise self._broken(f"the list {field.name} of {schema.name} has an absent entry")
+            raise self._broken(f"the list {field.name} has an entry that points nowhere")
         table = self.table
         return [table(start + 4 * i + offset, of) for i, offset in enumerate(offsets)]
 
-    def _union(self, kind: int, place: int, field: Field) -> Any:
-        """Return the table of a union; the type 0 has none."""
+    def _union(self, kind: int, at: int, field: Field) -> Any:
         members = union_members(field.of)
-        if kind == 0:
-            return None
         if kind > len(members):
             raise self._broken(f"the field {field.name} has the unknown type {kind}")
-        return self.table(self._follow(place, field.name), table_schema(members[kind - 1]))
-
-    def _follow(self, place: int, name: str) -> int:
-        offset: int = _U32.unpack_from(self._content, place)[0]
-        if not 0 < offset <= _OFFSET_LIMIT:
-            raise self._broken(f"the field {name} at byte {place} points nowhere")
-        return place + offset
+        return self.table(at, table_schema(members[kind - 1]))
 
     def _layout(self, vtable: int, position: int, schema: TableSchema) -> _Layout:
         """Check a vtable for one kind of table and return how its tables are read."""
@@ -216,16 +218,11 @@ class _Walk:
             in_slots=_picker([order[slot] for slot in range(len(schema.fields))]),
             defaults=tuple(_absent(schema.fields[slot]) for slot in missing),
             references=tuple(
-                _Reference(slot, offset, field)
+                _Reference(slot, offset, field, WIDTHS[field.of] if field.kind == "vector" else 0)
                 for offset, slot, field in sorted(present, key=itemgetter(1))
                 if field.kind != "scalar"
             ),
         )
-
-    def _charge(self, count: int) -> None:
-        self._tables += count
-        if self._tables > self._limits.tables:
-            raise self._many()
 
     def _many(self) -> Exception:
         return too_large(self._where, f"it has more than {self._limits.tables} tables")

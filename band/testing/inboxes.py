@@ -7,6 +7,7 @@ from band.scheduler.commands import Command
 from band.scheduler.core import Core
 from band.scheduler.events import Event
 from band.scheduler.loader import make_policy
+from band.scheduler.options import CoreOptions
 
 
 class KeptInbox:
@@ -27,13 +28,17 @@ class KeptInbox:
         """Return the events in order."""
         return [event for _, event, _ in self.records]
 
-    def check(self, *, invariants: bool = True) -> None:
+    def check(self, *, invariants: bool = True, options: CoreOptions | None = None) -> None:
         """Feed the events, as they come back from JSON, to a fresh core.
+
+        Args:
+            invariants: check them after each event.
+            options: of the core that was recorded.
 
         Raises:
             AssertionError: it decides something else, or time goes back.
         """
-        core = Core(make_policy=make_policy)
+        core = Core(make_policy=make_policy, options=options)
         last_us = 0
         for now_us, event, commands in self.records:
             assert now_us >= last_us

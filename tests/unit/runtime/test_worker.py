@@ -16,7 +16,7 @@ from band.plan.task import SliceKey
 from band.runtime.backends.protocol import Array, BackendContext, Pace, WorkerLostError
 from band.runtime.measuring import random_inputs
 from band.runtime.reports import Done, Down, Failed, Order, Report, Up
-from band.runtime.worker import Worker
+from band.runtime.worker import UNHURRIED, Worker
 from band.testing import models
 from band.testing.devices import make_device, make_processor
 
@@ -64,6 +64,26 @@ def test_a_task_ends_with_its_outputs(bench: Bench) -> None:
     assert report.task == 3
     assert set(report.result.outputs) == set(PART.outputs)
     assert bench.worker.loads_during_requests == 0
+
+
+def test_a_processor_that_always_has_a_task_still_does_its_chores(bench: Bench) -> None:
+    ended = threading.Event()
+    tasks = 0
+
+    def again() -> None:
+        nonlocal tasks
+        tasks += 1
+        if not ended.is_set() and tasks < 20_000:
+            bench.script.runs.append(again)
+            bench.order(tasks)
+
+    bench.script.runs.append(again)
+    bench.order(0)
+    patient = bench.worker.call(lambda backend: ended.set(), UNHURRIED)
+    hurried = bench.worker.call(lambda backend: tasks)
+    assert hurried.result(WAIT_S) > 0
+    assert tasks < 20_000
+    patient.result(WAIT_S)
 
 
 def test_tasks_go_before_chores(bench: Bench) -> None:

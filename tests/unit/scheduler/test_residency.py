@@ -28,9 +28,9 @@ PAUSE_US = CoreOptions().load_pause_us
 CPU, GPU, DSP, NPU = range(4)
 
 
-def sized(model: str, costs: Costs, size: int = 1000, **options: int) -> PlanTable:
+def sized(model: str, costs: Costs, size: int = 1000, version: int = 1) -> PlanTable:
     """Return a table whose slices take so many bytes per unit."""
-    table = make_table(model, costs, **options)
+    table = make_table(model, costs, version=version)
     spans = (s._replace(load_bytes=size * (1 + s.last - s.first)) for s in table.spans)
     return replace(table, spans=tuple(spans))
 
@@ -57,7 +57,7 @@ def answer(driver: CoreDriver, command: Load | Evict, size: int = 1000) -> list[
 
 def settle(driver: CoreDriver, asked: list[Load | Evict]) -> list[Load | Evict]:
     """Carry out all that is asked for, however long the core waits; return it in order."""
-    found = []
+    found: list[Load | Evict] = []
     for _ in range(40):
         if not asked:
             driver.now_us += QUIET_US

@@ -109,16 +109,25 @@ def not_whole(graph: Graph, device: Device, refused: Refusals) -> BandError:
 
 
 def gaps(graph: Graph, device: Device, part: Part) -> BandError:
-    """Return the error for a model that Band refuses for a subgraph with a gap in its units."""
-    units = ", ".join(map(str, bits_of(part.units)))
+    """Return the error for a model that Band refuses for the units of a subgraph.
+
+    Their indices have a gap; or there are none, since a fallback set may hold only ops that the
+    minimum size has moved to larger units.
+    """
+    units, processor = tuple(bits_of(part.units)), device.processors[part.worker].name
+    if units:
+        what = f"units {', '.join(map(str, units))} would be merged on {processor}, and their "
+        what += "indices have a gap"
+    else:
+        first, *rest = bits_of(part.ops)
+        ops = f"op {first} and {len(rest)} others" if rest else f"op {first}"
+        what = f"a subgraph on {processor} ({ops}) would hold no whole unit"
     return BandError(
         ErrorCode.UNSUPPORTED_MODEL,
-        f"Band refuses model {graph.name}: units {units} would be merged on "
-        f"{device.processors[part.worker].name}, and their indices have a gap; cost mode refuses "
-        "nothing for that",
+        f"Band refuses model {graph.name}: {what}; cost mode refuses nothing for that",
         model=graph.name,
         device=device.name,
-        units=tuple(bits_of(part.units)),
+        units=units,
     )
 
 

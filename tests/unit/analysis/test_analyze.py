@@ -188,3 +188,9 @@ def test_two_processors_that_share_no_run_cannot_be_capped_below_what_the_model_
     even = [op for op in range(len(graph.ops)) if not op % 2]
     partition = analyze(graph, device_for(graph, {"gpu": odd, "npu": even}))
     assert len(partition.units) == len(graph.ops)
+
+
+def test_band_refuses_a_fallback_set_that_holds_no_whole_unit() -> None:
+    device = device_for(CHAIN, {"cpu0": (), "gpu": (4,)})
+    with pytest.raises(BandError, match=r"a subgraph on gpu \(op 0 and 3 others\) would hold no"):
+        analyze(CHAIN, device, mode=Mode.BAND, preparation=Preparation.FALLBACK_PER_WORKER)

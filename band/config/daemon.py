@@ -68,6 +68,24 @@ class AnalysisConfig(Schema):
     plans: int = Field(default=3, ge=1)
 
 
+class SlicesConfig(Schema):
+    """Which slices are kept loaded; see docs/engine.md.
+
+    Attributes:
+        background_loads: load further useful slices while memory for them is free.
+        quiet_us: a background load begins once no request has been under way for so long.
+        pause_us: under requests that never pause, the least time between two background loads.
+        share_percent: of the time that background loads may take under such requests.
+        cache_mib: for files of slices that are loaded nowhere, out of the memory budget.
+    """
+
+    background_loads: bool = _CORE.background_loads
+    quiet_us: int = Field(default=_CORE.load_quiet_us, ge=0)
+    pause_us: int = Field(default=_CORE.load_pause_us, ge=0)
+    share_percent: int = Field(default=_CORE.load_share_percent, ge=1, le=100)
+    cache_mib: int = Field(default=0, ge=0)
+
+
 class DaemonConfig(Schema):
     """Everything that ``band serve`` takes from a file. All paths in it are complete.
 
@@ -99,6 +117,7 @@ class DaemonConfig(Schema):
     policy_budget_us: int = Field(default=50_000, ge=1)
     drain_timeout_s: float = Field(default=30.0, ge=0)
     analysis: AnalysisConfig = AnalysisConfig()
+    slices: SlicesConfig = SlicesConfig()
 
 
 def load_daemon(path: str | Path) -> DaemonConfig:

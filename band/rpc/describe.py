@@ -92,6 +92,7 @@ def stats_message(stats: EngineStats) -> band_pb2.StatsResponse:
         memory_budget_bytes=stats.memory_budget_bytes,
         up_us=stats.up_us,
         policy=stats.core.policy,
+        slices=_slices_message(stats),
         processors=[
             band_pb2.ProcessorStats(
                 name=processor.name,
@@ -103,6 +104,23 @@ def stats_message(stats: EngineStats) -> band_pb2.StatsResponse:
             )
             for processor in stats.processors
         ],
+    )
+
+
+def _slices_message(stats: EngineStats) -> band_pb2.SliceStats:
+    core, shared = stats.core, stats.slices
+    return band_pb2.SliceStats(
+        loaded=core.slices,
+        loaded_bytes=core.slices_bytes,
+        limit_bytes=core.slices_limit_bytes or 0,
+        background_loads=core.loads,
+        evictions=core.evictions,
+        parsed_models=shared.models,
+        contents=shared.contents,
+        content_bytes=shared.content_bytes,
+        content_used_bytes=shared.used_bytes,
+        contents_written=shared.written,
+        content_hits=shared.hits,
     )
 
 

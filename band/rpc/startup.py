@@ -15,6 +15,7 @@ from band.runtime.options import EngineOptions
 from band.runtime.registration import AnalysisOptions
 from band.scheduler.loader import policy_swapped
 from band.scheduler.options import CoreOptions
+from band.units import BYTES_PER_MIB
 
 
 def configured(
@@ -72,7 +73,12 @@ def engine_options(config: DaemonConfig) -> EngineOptions:
             default_priority=config.default_priority,
             window=config.window,
             queue_limit=config.queue_limit,
+            background_loads=config.slices.background_loads,
+            load_quiet_us=config.slices.quiet_us,
+            load_pause_us=config.slices.pause_us,
+            load_share_percent=config.slices.share_percent,
         ),
+        slice_cache_bytes=config.slices.cache_mib * BYTES_PER_MIB,
         policy_budget_us=config.policy_budget_us,
     )
 

@@ -844,6 +844,7 @@ class StatsResponse(_message.Message):
     UP_US_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     PROCESSORS_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     completed: _builtins.int
     failed: _builtins.int
@@ -863,6 +864,8 @@ class StatsResponse(_message.Message):
 
     @_builtins.property
     def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProcessorStats]: ...
+    @_builtins.property
+    def slices(self) -> Global___SliceStats: ...
     def __init__(
         self,
         *,
@@ -878,14 +881,70 @@ class StatsResponse(_message.Message):
         up_us: _builtins.int = ...,
         policy: _builtins.str = ...,
         processors: _abc.Iterable[Global___ProcessorStats] | None = ...,
+        slices: Global___SliceStats | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slices", b"slices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "processors", b"processors", "up_us", b"up_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "processors", b"processors", "slices", b"slices", "up_us", b"up_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatsResponse: _TypeAlias = StatsResponse  # noqa: Y015
+
+@_typing.final
+class SliceStats(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOADED_FIELD_NUMBER: _builtins.int
+    LOADED_BYTES_FIELD_NUMBER: _builtins.int
+    LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    BACKGROUND_LOADS_FIELD_NUMBER: _builtins.int
+    EVICTIONS_FIELD_NUMBER: _builtins.int
+    PARSED_MODELS_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    CONTENT_BYTES_FIELD_NUMBER: _builtins.int
+    CONTENT_USED_BYTES_FIELD_NUMBER: _builtins.int
+    CONTENTS_WRITTEN_FIELD_NUMBER: _builtins.int
+    CONTENT_HITS_FIELD_NUMBER: _builtins.int
+    loaded: _builtins.int
+    """Slices that can run now, on all processors."""
+    loaded_bytes: _builtins.int
+    """What they take, those being loaded and evicted included, and what they may take together."""
+    limit_bytes: _builtins.int
+    background_loads: _builtins.int
+    """Asked for by the scheduler since the daemon's start."""
+    evictions: _builtins.int
+    parsed_models: _builtins.int
+    """Distinct model files kept parsed."""
+    contents: _builtins.int
+    """Distinct slice files in memory, their bytes, and the bytes if nothing were shared."""
+    content_bytes: _builtins.int
+    content_used_bytes: _builtins.int
+    contents_written: _builtins.int
+    """How often a slice file was cut, and how often it was there already."""
+    content_hits: _builtins.int
+    def __init__(
+        self,
+        *,
+        loaded: _builtins.int = ...,
+        loaded_bytes: _builtins.int = ...,
+        limit_bytes: _builtins.int = ...,
+        background_loads: _builtins.int = ...,
+        evictions: _builtins.int = ...,
+        parsed_models: _builtins.int = ...,
+        contents: _builtins.int = ...,
+        content_bytes: _builtins.int = ...,
+        content_used_bytes: _builtins.int = ...,
+        contents_written: _builtins.int = ...,
+        content_hits: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["background_loads", b"background_loads", "content_bytes", b"content_bytes", "content_hits", b"content_hits", "content_used_bytes", b"content_used_bytes", "contents", b"contents", "contents_written", b"contents_written", "evictions", b"evictions", "limit_bytes", b"limit_bytes", "loaded", b"loaded", "loaded_bytes", b"loaded_bytes", "parsed_models", b"parsed_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SliceStats: _TypeAlias = SliceStats  # noqa: Y015
 
 @_typing.final
 class ProcessorStats(_message.Message):

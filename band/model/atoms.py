@@ -11,8 +11,14 @@ if TYPE_CHECKING:
 
 Part = tuple[int, ...]
 
-# Values of these types have no bytes of a known number that could be handed from slice to slice.
-IMMOVABLE_DTYPES: Final = frozenset({"resource", "variant", "string"})
+# Values of these types cannot be handed from slice to slice: handles have none, strings no known
+# size, and numpy, in which values travel, lacks the rest.
+IMMOVABLE_DTYPES: Final = frozenset(
+    {
+        "resource", "variant", "string",
+        "bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4", "int2",
+    }
+)  # fmt: skip
 
 
 def atoms(graph: "Graph") -> tuple[Part, ...]:
@@ -21,8 +27,8 @@ def atoms(graph: "Graph") -> tuple[Part, ...]:
     Almost always one op each. Ops that share state (a variable tensor, a resource variable) stay
     together, and so does everything on a path between them: state lives in one interpreter. The
     same holds for the maker and the readers of a tensor that cannot be handed on: one whose shape
-    only a run tells, a string, a resource handle. A control-flow op is one op here; its branches
-    travel with it.
+    only a run tells, a string, a handle, a number that numpy lacks. A control-flow op is one op
+    here; its branches travel with it.
 
     Returns:
         Parts as ascending op indices. Each compute op is in exactly one part. Parts are ordered
@@ -48,7 +54,7 @@ def is_stateful(graph: "Graph") -> bool:
 def is_movable(tensor: "Tensor") -> bool:
     """Return whether a tensor can be handed from one slice to another.
 
-    Its shape must be known before the run, and its type must have a fixed size.
+    Its shape must be known before the run, and its type must be one of numpy's numbers.
     """
     known = tensor.shape is not None and all(d >= 0 for d in tensor.shape)
     return known and tensor.dtype not in IMMOVABLE_DTYPES

@@ -17,6 +17,7 @@ DTYPE_BYTES: Final[Mapping[str, float]] = {
     "float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int4": 0.5, "uint4": 0.5,
     "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
     "int64": 8, "uint64": 8, "bool": 1, "complex64": 8, "complex128": 16, "int2": 0.25,
+    "float8_e4m3fn": 1, "float8_e5m2": 1,
 }  # fmt: skip
 
 # Ops that only name a resource or fill it before the first run: every slice that uses the

@@ -110,7 +110,7 @@ def _checked(graph: Graph, ops: Collection[int]) -> tuple[int, ...]:
             raise _refused(
                 graph,
                 f"cannot be cut between op {inside} and op {left_out[0]}: they share state or a "
-                f"tensor without a fixed size; keep the ops {_span(part)} in one slice",
+                f"tensor that cannot be handed on; keep the ops {_span(part)} in one slice",
                 ops,
             )
     _check_convex(graph, chosen)

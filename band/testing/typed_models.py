@@ -130,6 +130,15 @@ def boundaries_of_many_types() -> Model:
     return b.build(x)
 
 
+def types_that_numpy_lacks() -> Model:
+    """Return a chain of casts through bfloat16, int4 and int2, which stay inside one slice each."""
+    b = GraphBuilder("types_that_numpy_lacks", seed=37)
+    x = b.input("frame", (1, 8))
+    for dtype in ("bfloat16", "int4", "int2"):
+        x = b.activation(_cast(b, _cast(b, x, dtype), "float32"), "TANH")
+    return b.build(x)
+
+
 def strings() -> Model:
     """Return a lookup of strings between two layers: a table of CALL_ONCE turns them into int64.
 
@@ -196,7 +205,7 @@ TYPED: Final[Mapping[str, Callable[[], Model]]] = MappingProxyType(
         made.__name__: made
         for made in (
             shared_half_weights, sparse_weights, per_channel_int4, block_wise_int4,
-            wide_activations, boundaries_of_many_types, strings,
+            wide_activations, boundaries_of_many_types, types_that_numpy_lacks, strings,
         )
     }
 )  # fmt: skip

@@ -32,7 +32,7 @@ from band.testing.state_models import (
     rnn,
     two_initialisations,
 )
-from band.testing.typed_models import TYPED, strings
+from band.testing.typed_models import TYPED, strings, types_that_numpy_lacks
 
 KINDS = {**EDGES, **TYPED, **STATES, **OPEN}
 LONG_STREAM = 30
@@ -155,10 +155,15 @@ def test_strings_and_unknown_shapes_never_cross_a_boundary() -> None:
                 assert tensor.dtype != "string"
 
 
+def test_numbers_that_numpy_lacks_never_cross_a_boundary() -> None:
+    graph = types_that_numpy_lacks().graph
+    assert [types(graph, p) for p in atoms(graph)] == [["CAST", "CAST"], ["TANH"]] * 3
+
+
 def test_cutting_an_atom_of_unknown_shapes_is_refused() -> None:
     model = shaped(positions())
     (where,) = (op.index for op in model.graph.ops if op.type == "WHERE")
-    with pytest.raises(BandError, match="share state or a tensor without a fixed size"):
+    with pytest.raises(BandError, match="share state or a tensor that cannot be handed on"):
         write_slice(model, [where])
 
 

@@ -9,7 +9,7 @@ import pytest
 from band.device.profile import Device
 from band.metrics.records import RequestRecord
 from band.plan.table import PlanTable
-from band.scheduler.commands import Command, DropReason, JobOutcome, WakeAt
+from band.scheduler.commands import Command, DropReason, JobOutcome, Load, WakeAt
 from band.scheduler.events import (
     Event,
     ModelAdded,
@@ -206,3 +206,41 @@ def test_every_request_is_accounted_for_under_overload(policy: str) -> None:
     }  # fmt: skip
     ran = [task for r in run.requests for task in r.tasks]
     assert sorted(ran) == [task.task for task in sorted(run.tasks)]
+
+
+def test_slices_come_and_go_as_in_an_engine_and_the_same_each_time() -> None:
+    costs = {"cpu": {(0, 0): 900}, "gpu": {(0, 0): 700}, "dsp": {(0, 0): 600}}
+    tables = [
+        replace(table, spans=tuple(s._replace(load_bytes=1000) for s in table.spans))
+        for table in (make_table("a", costs), make_table("b", costs))
+    ]
+
+    def run(slices_bytes: int | None) -> tuple[SimRun, Recorded]:
+        recorded = Recorded()
+        models = [ModelAdded(t, ((0, 0, 0),), slices_bytes=slices_bytes) for t in tables]
+        simulated = simulate(
+            device=make_device(noise_sigma=0.1),
+            models=models,
+            policy=policy_swapped("shortest_expected_latency"),
+            make_policy=make_policy,
+            source=periodic({"a": 700.0, "b": 500.0}, 5.0),
+            seed=3,
+            recorder=recorded,
+        )
+        return simulated, recorded
+
+    fixed, _ = run(None)
+    tight, calls = run(3_000)
+    free, all_calls = run(1 << 20)
+    assert (tight, calls.calls) == (run(3_000)[0], run(3_000)[1].calls)
+    assert _loads(calls) == 1, "there is room for one more slice than the two"
+    assert _loads(all_calls) == 4
+    assert {task.processor for task in fixed.tasks} == {"cpu"}
+    assert {task.processor for task in free.tasks} == {"cpu", "gpu", "dsp"}
+    done = [sum(r.outcome == "completed" for r in run.requests) for run in (fixed, tight, free)]
+    assert done[0] <= done[1] <= done[2]
+    assert len(free.requests) == len(fixed.requests)
+
+
+def _loads(recorded: Recorded) -> int:
+    return sum(isinstance(command, Load) for _, _, out in recorded.calls for command in out)

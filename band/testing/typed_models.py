@@ -140,34 +140,40 @@ def types_that_numpy_lacks() -> Model:
 
 
 def strings() -> Model:
-    """Return a lookup of strings between two layers: a table of CALL_ONCE turns them into int64.
-
-    The app gives int64 keys; one table maps them to strings, another one those to int64.
-    """
+    """Return two lookups in constant tables: from int64 to string, and from string to int64."""
     b = GraphBuilder("strings", seed=36)
-    keys = b.input("keys", (3,), "int64")
+    return b.build(b.activation(_cast(b, _looked_up(b, 2), "float32"), "TANH"))
+
+
+def string_output() -> Model:
+    """Return one lookup whose strings leave the model."""
+    b = GraphBuilder("string_output", seed=38)
+    return b.build(_looked_up(b, 1))
+
+
+def _looked_up(b: GraphBuilder, count: int) -> int:
+    """Return what the app's three int64 keys become in one or two tables that CALL_ONCE fills."""
+    tables = (("int64", "string"), ("string", "int64"))[:count]
+    x = b.input("keys", (3,), "int64")
     start = GraphBuilder("start")
-    for table, kinds in enumerate((("int64", "string"), ("string", "int64"))):
+    for table, kinds in enumerate(tables):
         handle = _table(start, table, kinds)
+        names = string_bytes(["one", "two", "three"])
         columns = {
             "int64": start.constant(f"numbers_{table}", np.array([1, 2, 3], dtype=np.int64)),
-            "string": start.packed(
-                f"names_{table}", (3,), "string", string_bytes(["one", "two", "three"])
-            ),
+            "string": start.packed(f"names_{table}", (3,), "string", names),
         }
-        start.op("HASHTABLE_IMPORT", (handle, columns[kinds[0]], columns[kinds[1]]), ())
+        start.op("HASHTABLE_IMPORT", (handle, *(columns[kind] for kind in kinds)), ())
     b.op("CALL_ONCE", (), (), init_subgraph_index=b.branch(start))
-    x = keys
-    for table, kinds in enumerate((("int64", "string"), ("string", "int64"))):
-        default = (
-            b.packed("no_name", (1,), "string", string_bytes(["?"]))
-            if kinds[1] == "string"
-            else b.constant("no_number", np.array([-1], dtype=np.int64))
-        )
+    defaults = (
+        b.packed("no_name", (1,), "string", string_bytes(["?"])),
+        b.constant("no_number", np.array([-1], dtype=np.int64)),
+    )
+    for table, kinds in enumerate(tables):
         found = b.tensor(f"found_{table}", (3,), kinds[1])
-        b.op("HASHTABLE_FIND", (_table(b, table, kinds), x, default), (found,))
+        b.op("HASHTABLE_FIND", (_table(b, table, kinds), x, defaults[table]), (found,))
         x = found
-    return b.build(b.activation(_cast(b, x, "float32"), "TANH"))
+    return x
 
 
 def string_bytes(values: list[str]) -> bytes:

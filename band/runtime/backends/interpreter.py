@@ -18,6 +18,7 @@ from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.runtime.backends.known_shapes import known_shapes
 from band.runtime.backends.native_log import notices_hidden
+from band.runtime.backends.ports import ports
 from band.runtime.backends.protocol import Allocate, Array, LoadedSlice
 
 LITERT: Final = "ai-edge-litert"
@@ -108,15 +109,6 @@ def open_runtime(name: str, processor: str) -> Runtime:
     return Runtime(name, version, module.Interpreter, plain)
 
 
-class _Port(NamedTuple):
-    """One input or output: original tensor id, id in the slice, and access to its memory."""
-
-    tensor: int
-    position: int
-    dtype: "np.dtype[Any]"
-    view: Callable[[], Array]
-
-
 class LoadedModel:
     """One slice in one allocated interpreter.
 
@@ -127,7 +119,8 @@ class LoadedModel:
         threads: for the interpreter's own pool.
 
     Raises:
-        BandError: BACKEND_FAILED if the runtime refuses the file.
+        BandError: BACKEND_FAILED if the runtime refuses the file; UNSUPPORTED_FEATURE if an input
+            or output has strings.
     """
 
     def __init__(
@@ -140,8 +133,9 @@ class LoadedModel:
     ) -> None:
         self._content = content
         self._interpreter = _allocated(runtime, content, threads)
-        self._inputs = self._ports(inputs, self._interpreter.get_input_details())
-        self._outputs = self._ports(outputs, self._interpreter.get_output_details())
+        made = self._interpreter
+        self._inputs = ports(made, inputs, made.get_input_details())
+        self._outputs = ports(made, outputs, made.get_output_details())
 
     @property
     def load_bytes(self) -> int:
@@ -204,17 +198,6 @@ class LoadedModel:
             outputs[port.tensor] = copy
             del view
         return outputs
-
-    def _ports(self, tensors: tuple[int, ...], details: list[dict[str, Any]]) -> list[_Port]:
-        if len(tensors) != len(details):
-            raise BandError(
-                ErrorCode.BACKEND_FAILED,
-                f"the slice has {len(details)} inputs or outputs where {len(tensors)} are expected",
-            )
-        return [
-            _Port(tensor, d["index"], np.dtype(d["dtype"]), self._interpreter.tensor(d["index"]))
-            for tensor, d in zip(tensors, details, strict=True)
-        ]
 
 
 class InterpreterBackend:

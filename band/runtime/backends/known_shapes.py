@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
+from band.runtime.backends.ports import is_number
 
 Shape = tuple[int, ...]
 
@@ -70,8 +70,7 @@ def _allocated(
 
 
 def _has_memory(interpreter: Any, detail: Mapping[str, Any]) -> bool:
-    # A view of a string or a handle would read its bytes as pointers to Python objects.
-    if detail["dtype"] is np.object_:
+    if not is_number(detail):
         return False
     try:
         interpreter.tensor(detail["index"])()

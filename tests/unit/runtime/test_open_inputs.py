@@ -5,15 +5,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from band.errors import BandError
+from band.clock import MonotonicClock
+from band.errors import BandError, ErrorCode
 from band.model.model import Model, with_input_shapes
+from band.model.tflite_writer import write_whole
+from band.runtime.backends import cpu
+from band.runtime.backends.protocol import BackendContext
 from band.runtime.engine import Engine
 from band.runtime.registration import prepare
 from band.runtime.shapes import ask_shapes
-from band.testing.devices import split_device
+from band.testing.devices import make_device, make_processor, split_device
 from band.testing.edge_models import EDGES
 from band.testing.open_models import OPEN, open_image, open_samples
 from band.testing.reference import Reference, assert_equal
+from band.testing.typed_models import string_output
 
 SERVED: dict[str, Callable[[], Model]] = {
     **EDGES,
@@ -41,3 +46,15 @@ def test_odd_models_are_served_exactly(name: str) -> None:
         got = engine.infer(model.name, inputs).outputs
         assert_equal(got, reference.outputs(inputs))
         assert all(np.isfinite(v).all() for v in got.values() if v.dtype.kind == "f")
+
+
+def test_strings_that_leave_the_model_are_refused_and_never_read_as_pointers() -> None:
+    with Engine(split_device()) as engine, pytest.raises(BandError, match="string") as caught:
+        engine.register(string_output())
+    assert caught.value.code is ErrorCode.UNSUPPORTED_FEATURE
+    device = make_device(make_processor("cpu", backend="cpu"))
+    context = BackendContext(device=device, clock=MonotonicClock())
+    backend = cpu.Backend(device.processors[0], cpu.Options(), context)
+    whole = write_whole(string_output())
+    with pytest.raises(BandError, match="has strings in its input or output 'found_0'"):
+        backend.load(whole.content, whole.inputs, whole.outputs)

@@ -8,14 +8,14 @@ from typing import Final
 
 from band.model.tflite_verify_rules import Rule, Shape, Site, differ, sizes_of
 
-SAME_TYPE: Final = frozenset({
+SAME_SHAPE: Final = frozenset({
     "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LOGISTIC", "TANH", "HARD_SWISH", "ELU",
     "LEAKY_RELU", "GELU", "ABS", "NEG", "EXP", "LOG", "SQRT", "RSQRT", "SIN", "COS", "SQUARE",
     "FLOOR", "CEIL", "ROUND", "SIGN", "LOGICAL_NOT", "ZEROS_LIKE", "LOG_SOFTMAX",
     "L2_NORMALIZATION", "LOCAL_RESPONSE_NORMALIZATION", "FAKE_QUANT", "CUMSUM", "REVERSE_V2",
     "REVERSE_SEQUENCE", "DENSIFY", "PRELU", "DYNAMIC_UPDATE_SLICE", "MATRIX_SET_DIAG",
+    "SOFTMAX", "CAST", "QUANTIZE", "DEQUANTIZE", "BUCKETIZE",
 })  # fmt: skip
-SAME_SHAPE: Final = SAME_TYPE | {"SOFTMAX", "CAST", "QUANTIZE", "DEQUANTIZE", "BUCKETIZE"}
 BROADCAST: Final = frozenset({
     "ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "FLOOR_DIV",
     "FLOOR_MOD", "ATAN2", "BITWISE_XOR", "RIGHT_SHIFT", "LESS", "LESS_EQUAL", "GREATER",
@@ -27,12 +27,10 @@ _BROADCAST_RANKS: Final = {"PRELU": 4, "POW": 4, "DIV": 5}
 
 
 def same_shape(site: Site) -> str | None:
-    """Check that the result has the shape, and where it must the type, of the first input."""
+    """Check that the result has the shape of the first input."""
     source, result = site.input(0), site.output()
     if source is None:
         return "lacks its input"
-    if site.op.kind in SAME_TYPE and source.dtype != result.dtype:
-        return f"makes {result.dtype} of {source.dtype}"
     before, after = sizes_of(source), sizes_of(result)
     if before is not None and after is not None and differ(after, before):
         return f"makes a tensor of shape {list(after)} of one of shape {list(before)}"
@@ -44,8 +42,6 @@ def broadcast(site: Site) -> str | None:
     first, second = site.input(0), site.input(1)
     if first is None or second is None:
         return "lacks an input"
-    if first.dtype != second.dtype:
-        return f"combines {first.dtype} and {second.dtype}"
     left, right = sizes_of(first), sizes_of(second)
     return None if left is None or right is None else _broadcast(site, left, right)
 

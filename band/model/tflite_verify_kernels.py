@@ -12,17 +12,20 @@ from band.model import (
     tflite_verify_elementwise,
     tflite_verify_loops,
     tflite_verify_moves,
+    tflite_verify_types,
     tflite_verify_windows,
 )
 from band.model.tflite_verify_facts import FileFacts
 from band.model.tflite_verify_limits import invalid
 from band.model.tflite_verify_options import options_in_range
 from band.model.tflite_verify_rules import Rule, Site
+from band.model.tflite_verify_types import value_kinds
 
 
 def _rules() -> dict[str, tuple[Rule, ...]]:
     found: dict[str, tuple[Rule, ...]] = {}
     for table in (
+        tflite_verify_types.RULES,
         tflite_verify_custom.RULES,
         tflite_verify_elementwise.RULES,
         tflite_verify_loops.RULES,
@@ -46,7 +49,7 @@ def check_kernels(facts: FileFacts) -> None:
     for subgraph in facts.subgraphs:
         for op in subgraph.ops:
             site = Site(facts, subgraph, op)
-            for rule in (options_in_range, *_RULES.get(op.kind, ())):
+            for rule in (options_in_range, value_kinds, *_RULES.get(op.kind, ())):
                 problem = rule(site)
                 if problem is not None:
                     place = f" in subgraph {subgraph.number}" if subgraph.number else ""

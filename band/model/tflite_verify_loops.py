@@ -11,6 +11,12 @@ from band.model.tflite_verify_rules import Rule, Site
 
 LONGEST_LOOP: Final = 1 << 20
 _SEARCH_COST: Final = 64  # in bytes of the meter
+# Ops whose result may change although what they take does not.
+_OPEN: Final = frozenset({
+    "READ_VARIABLE", "HASHTABLE_FIND", "HASHTABLE_SIZE", "RANDOM_UNIFORM",
+    "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "CUSTOM", "CALL", "IF", "WHILE",
+    "STABLEHLO_RNG_BIT_GENERATOR", "STABLEHLO_COMPOSITE",
+})  # fmt: skip
 _UP: Final = frozenset({"LESS", "LESS_EQUAL"})
 _DOWN: Final = frozenset({"GREATER", "GREATER_EQUAL"})
 _MIRRORED: Final = {
@@ -54,12 +60,13 @@ def loop(site: Site) -> str | None:
 
 
 def _endless(site: Site, condition: SubgraphFacts, body: SubgraphFacts) -> str | None:
-    """Return why a counting loop does not end, None if it does or does not count."""
+    """Return why a loop does not end, None if it does or if that cannot be seen."""
+    looked_at = _depends_on(site, condition, condition.outputs[0])
+    if looked_at is not None and all(_stays(site, body, slot) for slot in looked_at):
+        return "never ends: its body does not change what its condition looks at"
     test = _counted(site, condition, condition.outputs[0], _UP | _DOWN)
     if test is None:
         return None
-    if body.outputs[test.carried] == body.inputs[test.carried]:
-        return "never ends: its body does not change what its condition looks at"
     step = _counted(site, body, body.outputs[test.carried], frozenset({"ADD", "SUB"}))
     if step is None or step.carried != test.carried:
         return None
@@ -69,6 +76,32 @@ def _endless(site: Site, condition: SubgraphFacts, body: SubgraphFacts) -> str |
     if abs(test.constant) // abs(by) > LONGEST_LOOP:
         return f"counts to {test.constant}, and {LONGEST_LOOP} rounds are allowed"
     return None
+
+
+def _stays(site: Site, body: SubgraphFacts, slot: int) -> bool:
+    """Return whether a carried value is the same after every round but the first."""
+    if body.outputs[slot] == body.inputs[slot]:
+        return True
+    return _depends_on(site, body, body.outputs[slot]) == frozenset()
+
+
+def _depends_on(site: Site, subgraph: SubgraphFacts, tensor: int) -> frozenset[int] | None:
+    """Return the inputs that a tensor is computed from, by position; None if state is read too."""
+    _charge(site, subgraph)
+    needed = {tensor}
+    for op in reversed(subgraph.ops):
+        if needed.intersection(op.outputs):
+            if op.kind in _OPEN:
+                return None
+            needed.update(op.inputs)
+    if any(subgraph.tensors[t].variable for t in needed if t >= 0):
+        return None
+    return frozenset(i for i, t in enumerate(subgraph.inputs) if t in needed)
+
+
+def _charge(site: Site, subgraph: SubgraphFacts) -> None:
+    """Count a search through a subgraph, since many ops may call one long subgraph."""
+    site.facts.meter.charge(_SEARCH_COST * (len(subgraph.ops) + len(subgraph.inputs)))
 
 
 def once(site: Site) -> str | None:
@@ -83,8 +116,7 @@ def _counted(
     site: Site, subgraph: SubgraphFacts, tensor: int, kinds: frozenset[str]
 ) -> _Count | None:
     """Return how a tensor comes from an input and a constant, None if it comes otherwise."""
-    # Many ops may call one long subgraph.
-    site.facts.meter.charge(_SEARCH_COST * (len(subgraph.ops) + len(subgraph.inputs)))
+    _charge(site, subgraph)
     maker: OpFacts | None = next((op for op in subgraph.ops if tensor in op.outputs), None)
     if maker is None or maker.kind not in kinds:
         return None

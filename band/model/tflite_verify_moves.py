@@ -143,8 +143,6 @@ def concatenation(site: Site) -> str | None:
     """Check CONCATENATION: inputs of one type whose other dimensions are equal."""
     tensors = [site.input(i) for i in range(len(site.op.inputs))]
     shapes = [shape_of(t) for t in tensors]
-    if any(t is not None and t.dtype != site.output().dtype for t in tensors):
-        return "joins tensors of several types"
     known = [s for s in shapes if s is not None]
     if len(known) < len(shapes) or not known[0]:
         return None
@@ -162,9 +160,8 @@ def pack(site: Site) -> str | None:
     tensors = [site.input(i) for i in range(len(site.op.inputs))]
     if site.option("values_count", len(tensors)) != len(tensors):
         return f"packs {site.option('values_count')} tensors and has {len(tensors)}"
-    shapes = {shape_of(t) for t in tensors} - {None}
-    if len(shapes) > 1 or len({t.dtype for t in tensors if t is not None}) > 1:
-        return "packs tensors of several shapes or types"
+    if len({shape_of(t) for t in tensors} - {None}) > 1:
+        return "packs tensors of several shapes"
     return None
 
 

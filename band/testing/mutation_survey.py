@@ -18,9 +18,13 @@ from band.errors import BandError
 from band.model.tflite_verify import verify_bytes
 from band.runtime.backends.interpreter import LITERT, open_runtime
 from band.testing.data import real_models
+from band.testing.edge_models import EDGES
 from band.testing.models import RUNNABLE, custom_op
 from band.testing.mutation_runs import Ending, run_apart
 from band.testing.mutations import Mutation, Source, mutated, source
+from band.testing.open_models import OPEN
+from band.testing.state_models import STATES
+from band.testing.typed_models import TYPED
 
 SEED: Final = 1
 
@@ -76,8 +80,8 @@ class Survey:
 
 def sources(*, real: bool = True) -> tuple[Source, ...]:
     """Return the sound files: those of the builder and, where they are, the real ones."""
-    built = [source(name, bytes(make().content)) for name, make in RUNNABLE.items()]
-    built.append(source("custom_op", bytes(custom_op().content)))
+    makers = {**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED, "custom_op": custom_op}
+    built = [source(name, bytes(make().content)) for name, make in makers.items()]
     paths = real_models() if real else ()
     return (*built, *(source(path.name, path.read_bytes()) for path in paths))
 

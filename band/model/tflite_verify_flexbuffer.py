@@ -141,7 +141,7 @@ class _Walk:
     def _behind(self, at: int, width: int) -> int:
         """Return the place that the offset stored at a place refers back to."""
         target = at - self._unsigned(at, width)
-        if not 0 <= target < at:
+        if not 0 <= target <= at:  # an empty vector ends where it is referred to
             raise _BrokenError
         return target
 

@@ -34,6 +34,7 @@ _TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "MINIMUM": "MaximumMinimumOptions",
         "MAXIMUM": "MaximumMinimumOptions",
         "BATCH_MATMUL": "BatchMatMulOptions",
+        "STABLEHLO_COMPOSITE": "StableHLOCompositeOptions",
         "LSTM": "LSTMOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
         "RNN": "RNNOptions",
@@ -111,13 +112,11 @@ class _Encoder:
         )
 
     def _operator(self, spec: OpSpec) -> Any:
-        kind, options = self._options(spec)
         return self._schema.OperatorT(
             opcodeIndex=self._code(spec),
             inputs=np.array(spec.inputs, dtype=np.int32),
             outputs=np.array(spec.outputs, dtype=np.int32),
-            builtinOptionsType=kind,
-            builtinOptions=options,
+            **self._options(spec),
         )
 
     def _code(self, spec: OpSpec) -> int:
@@ -137,22 +136,25 @@ class _Encoder:
             )
         return self._code_numbers[key]
 
-    def _options(self, spec: OpSpec) -> tuple[int, Any]:
-        """Return the union type and the filled option table of one op."""
+    def _options(self, spec: OpSpec) -> dict[str, Any]:
+        """Return the fields of an operator that hold its option table."""
         words = (w.capitalize() for w in spec.type.removeprefix(CUSTOM_PREFIX).split("_"))
         name = _TABLES.get(spec.type, "".join(words) + "Options")
         make = getattr(self._schema, name + "T", None)
         if make is None:
             if spec.options:
                 raise self._invalid(f"options of op {spec.type!r}")
-            return 0, None
+            return {}
         table = make()
         fields = {snake_case(field): field for field in vars(table)}
         for option, value in spec.options.items():
             if option not in fields:
                 raise self._invalid(f"option {option!r} of op {spec.type!r}")
             setattr(table, fields[option], self._option(option, value))
-        return enum_value("BuiltinOptions", name), table
+        # Newer tables are in a second union.
+        number = "" if hasattr(self._schema.BuiltinOptions, name) else "2"
+        kind = enum_value(f"BuiltinOptions{number}", name)
+        return {f"builtinOptions{number}Type": kind, f"builtinOptions{number}": table}
 
     def _option(self, option: str, value: OptionValue) -> Any:
         enum = option_enum(option)

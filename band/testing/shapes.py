@@ -2,7 +2,8 @@
 
 from band.model.graph import input_shapes, missing_shapes
 from band.model.model import Model, with_shapes
-from band.runtime.backends.interpreter import LITERT, open_runtime
+from band.runtime.backends.interpreter import open_runtime
+from band.runtime.backends.kernels import LITERT
 from band.runtime.backends.known_shapes import known_shapes
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from band.model.builder import GraphBuilder
 from band.model.model import Model
+from band.testing.edge_models import edited
 
 FRAME: Final = (1, 8)
+# A FlexBuffer of an empty map.
+_NO_ATTRIBUTES: Final = bytes((0, 0, 1, 0, 0, 36, 1))
 
 
 def hoisted_reads() -> Model:
@@ -142,6 +145,31 @@ def state_in_a_branch() -> Model:
     return b.build(b.add(b.activation(y, "HARD_SWISH"), kept))
 
 
+def called() -> Model:
+    """Return RELU, a CALL of TANH (no runtime has a kernel for CALL), RELU6."""
+    b = GraphBuilder("called", seed=49)
+    x = b.activation(b.input("frame", FRAME))
+    x = b.layer("CALL", (x,), FRAME, subgraph=b.branch(_step("TANH")))
+    return b.build(b.activation(x, "RELU6"))
+
+
+def composite() -> Model:
+    """Return RELU, a composite op that is one TANH, RELU6."""
+    b = GraphBuilder("composite", seed=39)
+    x = b.activation(b.input("frame", FRAME))
+    x = b.layer(
+        "STABLEHLO_COMPOSITE", (x,), FRAME, name="band.tanh", version=1,
+        decomposition_subgraph_index=b.branch(_step("TANH")),
+    )  # fmt: skip
+    x = b.activation(x, "RELU6")
+
+    def describe(tree: Any) -> None:
+        (op,) = (op for op in tree.subgraphs[0].operators if op.builtinOptions2 is not None)
+        op.builtinOptions2.compositeAttributes = np.frombuffer(_NO_ATTRIBUTES, np.uint8)
+
+    return edited(b, (x,), describe)
+
+
 def seeded_noise() -> Model:
     """Return RELU, ADD of seeded random numbers that go on from run to run, TANH."""
     b = GraphBuilder("seeded_noise", seed=48)
@@ -205,6 +233,7 @@ STATES: Final[Mapping[str, Callable[[], Model]]] = MappingProxyType(
         for made in (
             hoisted_reads, two_initialisations, assigned_before_read, lstm, rnn,
             nested_control_flow, state_in_a_branch, seeded_noise,
+            composite,
         )
     }
 )  # fmt: skip

@@ -18,6 +18,8 @@ from band.model.model import Model, with_input_shapes
 from band.model.slice import Slice
 from band.model.tflite_reader import read_model
 from band.model.tflite_writer import write_slice, write_whole
+from band.runtime.backends.interpreter import open_runtime
+from band.runtime.backends.kernels import LITERT
 from band.runtime.check_chain import Run, Whole
 from band.testing.chains import LoadedPart, first_difference
 from band.testing.edge_models import EDGES, constant_as_output, edited, named_signature
@@ -26,6 +28,7 @@ from band.testing.open_models import OPEN, open_image, open_samples, positions
 from band.testing.shapes import shaped
 from band.testing.state_models import (
     STATES,
+    called,
     hoisted_reads,
     lstm,
     nested_control_flow,
@@ -144,6 +147,21 @@ def test_a_loop_brings_its_nested_branches_and_other_slices_bring_none() -> None
         read_model(write_slice(model, p).content).graph.subgraph_count for p in atoms(model.graph)
     ]
     assert counts == [1, 5, 1]
+
+
+def test_slices_around_a_call_run_and_the_call_is_refused_by_name() -> None:
+    model = called()
+    head, call, tail = (write_slice(model, part) for part in atoms(model.graph))
+    assert read_model(call.content).graph.subgraph_count == 2
+    for part in (head, tail):
+        interpreter = litert(part.content)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+    (refused,) = open_runtime(LITERT, "cpu").unsupported(model.graph, "cpu")
+    assert (refused.op, refused.type) == (1, "CALL")
+    assert refused.reason.endswith("has no kernel for CALL")
+    with pytest.raises(ValueError, match="CALL"):
+        litert(call.content)
 
 
 def test_strings_and_unknown_shapes_never_cross_a_boundary() -> None:

@@ -16,23 +16,17 @@ from band.analysis.partition import Unsupported
 from band.device.profile import Processor
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
+from band.runtime.backends.kernels import LITERT, TFLITE, without_kernel
 from band.runtime.backends.known_shapes import known_shapes
 from band.runtime.backends.native_log import notices_hidden
 from band.runtime.backends.ports import ports
 from band.runtime.backends.protocol import Allocate, Array, LoadedSlice
 
-LITERT: Final = "ai-edge-litert"
-TFLITE: Final = "tflite-runtime"
 DELEGATE: Final = "xnnpack"
 """Both packages hand what they can to XNNPACK unless told otherwise, and nothing here does."""
 
 _MODULES: Final = {LITERT: "ai_edge_litert.interpreter", TFLITE: "tflite_runtime.interpreter"}
 _INSTALL: Final = {LITERT: "ai-edge-litert", TFLITE: "'band-scheduler[tflite-runtime]'"}
-# Custom ops with a kernel inside the package; every other one is refused before it is tried.
-_CUSTOM_OPS: Final = {
-    LITERT: ("TFLite_Detection_PostProcess", "Convolution2DTransposeBias"),
-    TFLITE: ("TFLite_Detection_PostProcess",),
-}
 _SET_TENSOR_BYTES: Final = 1 << 20
 _RUNTIME_ERRORS: Final = (RuntimeError, ValueError, TypeError, SystemError)
 
@@ -46,19 +40,8 @@ class Runtime(NamedTuple):
     plain_resolver: Any
 
     def unsupported(self, graph: Graph, processor: str) -> tuple[Unsupported, ...]:
-        """Return the custom ops that the package has no kernel for."""
-        known = {f"CUSTOM:{name}" for name in _CUSTOM_OPS[self.name]}
-        return tuple(
-            Unsupported(
-                op=op.index,
-                type=op.type,
-                processor=processor,
-                reason=f"{self.name} {self.version} has no kernel for the custom op "
-                f"{op.type.removeprefix('CUSTOM:')}",
-            )
-            for op in graph.ops
-            if op.type.startswith("CUSTOM:") and op.type not in known
-        )
+        """Return the ops that the package has no kernel for."""
+        return without_kernel(graph, self.name, self.version, processor)
 
 
 def installed_version(name: str) -> str | None:

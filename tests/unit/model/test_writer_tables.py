@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from band.model.atoms import atoms
+from band.model.atoms import atoms, is_stateful
 from band.model.builder import GraphBuilder
 from band.model.model import Model
 from band.model.slice import Slice
@@ -12,11 +12,12 @@ from band.model.tflite_reader import read_model
 from band.model.tflite_schema import pack, schema
 from band.model.tflite_writer import write_slice, write_whole
 from band.testing.models import STATE_NAME, chain
+from band.testing.typed_models import block_wise_int4, strings
 
 SHAPE = (1, 4)
 
 
-def parsed(content: bytes) -> Any:
+def parsed(content: bytes | memoryview) -> Any:
     return schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
 
 
@@ -108,3 +109,42 @@ def test_a_variable_used_in_a_branch_ties_the_choice_to_its_other_users() -> Non
     graph = b.build(b.add(chosen, before)).graph
     named = [[graph.ops[op].type for op in part] for part in atoms(graph)]
     assert named == [["RELU"], ["READ_VARIABLE", "IF"], ["ADD"]]
+
+
+def test_scales_of_blocks_travel_and_are_named_anew() -> None:
+    model = block_wise_int4()
+    for part in atoms(model.graph):
+        (main,) = parsed(write_slice(model, part).content).subgraphs
+        for tensor in main.tensors:
+            if tensor.quantization is not None and tensor.quantization.details is not None:
+                scales = main.tensors[tensor.quantization.details.scales]
+                assert scales.name == tensor.name.replace(b"weights", b"scales")
+                assert scales.buffer > 0
+    # The second layer's scales had another number in the whole model than in its slice.
+    original: Any = model.tree
+    numbers = [
+        t.quantization.details.scales
+        for t in original.subgraphs[0].tensors
+        if t.quantization is not None and t.quantization.details is not None
+    ]
+    assert numbers[1] > len(parsed(write_slice(model, [2]).content).subgraphs[0].tensors)
+
+
+def test_a_table_that_is_filled_while_running_is_state_and_a_constant_one_is_not() -> None:
+    constant = strings().graph
+    finds = [op for op in constant.ops if op.type == "HASHTABLE_FIND"]
+    assert [op.resources for op in finds] == [(), ()]
+    assert not is_stateful(constant)
+    b = GraphBuilder("filled")
+    keys = b.input("keys", (3,), "int64")
+    values = b.input("values", (3,), "int64")
+    handle = b.tensor("table", (1,), "resource")
+    kinds = {"key_dtype": 4, "value_dtype": 4}
+    b.op("HASHTABLE", (), (handle,), table_id=7, **kinds)
+    b.op("HASHTABLE_IMPORT", (handle, keys, values), ())
+    found = b.tensor("found", (3,), "int64")
+    nothing = b.constant("nothing", np.array([-1], dtype=np.int64))
+    b.op("HASHTABLE_FIND", (handle, keys, nothing), (found,))
+    graph = b.build(found).graph
+    assert is_stateful(graph)
+    assert [len(part) for part in atoms(graph)] == [2]

@@ -258,6 +258,7 @@ class CoreMachine(RuleBasedStateMachine):
         spans = table(model, pick % 4).spans
         span = spans[pick % len(spans)]
         key = SliceKey(model, span.units)
+        self.asked = [c for c in self.asked if (c.slice, c.processor) != (key, span.processor)]
         self.send(SliceEvicted(key, span.processor))
         if load:
             self.send(SliceLoaded(key, span.processor, 1000))

@@ -15,6 +15,8 @@ from band.model.tflite_verify_indices import read_facts
 from band.model.tflite_verify_kernels import check_kernels
 from band.model.tflite_verify_limits import DEFAULT, Limits, invalid
 from band.model.tflite_verify_order import check_order
+from band.model.tflite_verify_quarantine import check_quarantine
+from band.model.tflite_verify_state import check_state
 from band.model.tflite_verify_structure import parse
 from band.model.tflite_verify_tensors import check_tensors
 
@@ -41,6 +43,7 @@ def verify_bytes(content: bytes | memoryview, where: str, limits: Limits = DEFAU
         raise invalid(where, "is empty; get the file again")
     if len(view) < _HEADER_BYTES or bytes(view[4:_HEADER_BYTES]) != IDENTIFIER:
         raise invalid(where, "is not a .tflite file (no TFL3 identifier)")
+    check_quarantine(view, where)
     model = parse(view, where, limits)
     if model.version != VERSION:
         raise invalid(where, f"has schema version {model.version}; only version 3 can be read")
@@ -50,4 +53,5 @@ def verify_bytes(content: bytes | memoryview, where: str, limits: Limits = DEFAU
     check_order(facts)
     check_tensors(facts)
     check_kernels(facts)
+    check_state(facts)
     return facts

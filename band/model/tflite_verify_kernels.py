@@ -12,6 +12,7 @@ from band.model import (
     tflite_verify_elementwise,
     tflite_verify_loops,
     tflite_verify_moves,
+    tflite_verify_scales,
     tflite_verify_types,
     tflite_verify_windows,
 )
@@ -31,6 +32,7 @@ def _rules() -> dict[str, tuple[Rule, ...]]:
         tflite_verify_loops.RULES,
         tflite_verify_windows.RULES,
         tflite_verify_moves.RULES,
+        tflite_verify_scales.RULES,
     ):
         for kind, rules in table.items():
             found[kind] = (*found.get(kind, ()), *rules)

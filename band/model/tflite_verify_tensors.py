@@ -17,6 +17,7 @@ _ZERO_POINTS: Final = {
     "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535),
     "int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1),
 }  # fmt: skip
+_SMALLEST_SCALE: Final = 2.0**-126
 _HANDLES: Final = frozenset({"resource", "variant"})
 
 
@@ -123,8 +124,9 @@ def _check_quantization(tensor: TensorFacts, subgraph: SubgraphFacts, facts: Fil
     if scales > 1 and (not shape or scales != shape[axis]):
         raise _broken(tensor, subgraph, facts, f"of shape {list(shape)} has {scales} scales")
     low, high = _bounds(table.scale, "f", facts)
-    if not 0 < low <= high < inf:
-        raise _broken(tensor, subgraph, facts, "has a scale that is no positive number")
+    # The delegates read a subnormal scale as an error that they do not survive.
+    if not _SMALLEST_SCALE <= low <= high < inf:
+        raise _broken(tensor, subgraph, facts, "has a scale that is no normal positive number")
     if tensor.dtype in _ZERO_POINTS:
         low, high = _bounds(table.zero_point, "q", facts)
         least, most = _ZERO_POINTS[tensor.dtype]

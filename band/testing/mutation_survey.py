@@ -16,7 +16,8 @@ from typing import Any, Final
 from band.clock import thread_cpu_ns
 from band.errors import BandError
 from band.model.tflite_verify import verify_bytes
-from band.runtime.backends.interpreter import LITERT, open_runtime
+from band.runtime.backends.interpreter import open_runtime
+from band.runtime.backends.kernels import LITERT
 from band.testing.data import real_models
 from band.testing.edge_models import EDGES
 from band.testing.models import RUNNABLE, custom_op

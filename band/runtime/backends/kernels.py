@@ -15,7 +15,7 @@ _CUSTOM_OPS: Final[Mapping[str, frozenset[str]]] = {
     LITERT: frozenset({"TFLite_Detection_PostProcess", "Convolution2DTransposeBias"}),
     TFLITE: frozenset({"TFLite_Detection_PostProcess"}),
 }
-# Builtin ops that the schema names and neither package has in any version.
+# Builtin ops of the schema without a kernel in ai-edge-litert 2.3; tflite-runtime is older still.
 _NO_KERNEL: Final = frozenset(
     {
         "CALL", "CONCAT_EMBEDDINGS", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES",

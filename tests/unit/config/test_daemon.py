@@ -55,6 +55,15 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
+def test_input_shapes_become_part_of_the_reference(tmp_path: Path) -> None:
+    write(tmp_path, "models: [{zoo: net, input_shapes: {x: [1, 16000], 'y:0': [2]}}]\n")
+    (model,) = load_daemon(tmp_path / "daemon.yaml").models
+    assert (model.served_name, model.ref) == ("net", "net?x=1,16000&y:0=2")
+    write(tmp_path, "models: [{zoo: net, input_shapes: {x: [1, wide]}}]\n")
+    with pytest.raises(BandError, match=r"daemon.yaml:1"):
+        load_daemon(tmp_path / "daemon.yaml")
+
+
 @pytest.mark.parametrize(
     ("written", "ref"),
     [

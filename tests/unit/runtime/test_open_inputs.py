@@ -1,13 +1,18 @@
 """A model whose inputs are open is served in the shape that was asked for, or refused clearly."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from band.cli.main import build_app
 from band.clock import MonotonicClock
 from band.errors import BandError, ErrorCode
 from band.model.model import Model, with_input_shapes
+from band.model.tflite_reader import read_model
 from band.model.tflite_writer import write_whole
 from band.runtime.backends import cpu
 from band.runtime.backends.protocol import BackendContext
@@ -58,3 +63,19 @@ def test_strings_that_leave_the_model_are_refused_and_never_read_as_pointers() -
     whole = write_whole(string_output())
     with pytest.raises(BandError, match="has strings in its input or output 'found_0'"):
         backend.load(whole.content, whole.inputs, whole.outputs)
+
+
+def test_a_verb_takes_the_shapes_of_inputs_behind_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "samples.tflite"
+    path.write_bytes(open_samples().content)
+    done = CliRunner().invoke(
+        build_app(),
+        ["slice", f"{path}?samples=1,160", "--out", str(tmp_path / "slices"), "--json", "-"],
+    )
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(done.stdout)
+    assert manifest["slices"]
+    part = manifest["slices"][0]
+    graph = read_model(tmp_path / "slices" / part["file"]).graph
+    assert [graph.tensors[t].shape for t in graph.inputs] == [(1, 160)]
+    assert [graph.tensors[t].shape for t in graph.outputs] == [(1, 9, 1, 4)]

@@ -19,6 +19,8 @@ from band.scheduler.registered import RegisteredModel
 _SAMPLES: Final = 16
 _STANDING: Final = 32
 _SUBSET_PROCESSORS: Final = 8
+_WORTH_PERCENT: Final = 5
+"""A plan that is faster by no more than this is not worth the memory of its slices."""
 
 
 class Situation(NamedTuple):
@@ -128,7 +130,7 @@ def _wish(model: RegisteredModel, kernel: Kernel, situation: Situation) -> Wish 
     if best is None:
         return None
     loaded = model.plans.best_plan((0, 0, -1, pin), waits_us)
-    if loaded is not None and loaded.latency_us <= best.latency_us:
+    if loaded is not None and loaded.latency_us * 100 <= best.latency_us * (100 + _WORTH_PERCENT):
         return None
     plan = tuple(step.span for step in best.steps)
     missing = tuple(span for span in plan if span[:3] not in model.loaded)

@@ -12,6 +12,7 @@ from band.model.tflite_verify_limits import invalid
 from band.model.tflite_verify_rules import Shape, differ, sizes_of
 
 _MAKERS: Final = frozenset({"VAR_HANDLE", "HASHTABLE"})
+_HANDLES: Final = frozenset({"resource", "variant"})
 _USERS: Final = frozenset({
     "READ_VARIABLE", "ASSIGN_VARIABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE",
 })  # fmt: skip
@@ -54,6 +55,8 @@ def _check_value(
 ) -> None:
     value = subgraph.tensors[op.outputs[0] if op.kind == "READ_VARIABLE" else op.inputs[1]]
     sizes = sizes_of(value)
+    if value.dtype in _HANDLES:
+        raise _damaged(op, subgraph, facts, "keeps a handle in a variable")
     dtype, known = held.setdefault(name, (value.dtype, sizes))
     if value.dtype != dtype:
         raise _damaged(op, subgraph, facts, f"takes a variable of {dtype} for one of {value.dtype}")

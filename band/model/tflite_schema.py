@@ -140,7 +140,7 @@ def pack(tree: Any) -> bytes:
     """
     weights = data_bytes(tree)
     if weights > MAXIMUM_DATA_BYTES:
-        msg = f"a file of {format_bytes(weights)} cannot be written (limit 2 GiB); cut the model up"
+        msg = f"a net of {format_bytes(weights)} cannot be built (limit 2 GiB); build smaller ones"
         raise BandError(ErrorCode.UNSUPPORTED_FEATURE, msg, size_bytes=weights)
     builder = _aligned_builder_type()(weights + (1 << 16))
     builder.Finish(tree.Pack(builder), IDENTIFIER)

@@ -29,12 +29,12 @@ def write_slice(model: Model, ops: Collection[int]) -> Slice:
         there that other ops read or that leave the model; both in ascending tensor order. An
         output of the model that no op makes (a constant, a variable tensor) leaves the slice that
         :func:`loose_outputs` says. A part of weight ops alone (Band makes such units) has neither
-        inputs nor outputs: each reader has its own copy.
+        inputs nor outputs: each reader has its own copy. Above 2 GiB the weights lie behind the
+        flatbuffer.
 
     Raises:
         BandError: INVALID_REQUEST if the set is empty, names an unknown op, cuts an atom, or is
-            not convex (data would leave the slice and come back); UNSUPPORTED_FEATURE if the file
-            would pass 2 GiB.
+            not convex (data would leave the slice and come back).
     """
     graph = model.graph
     compute = _checked(graph, ops)
@@ -48,21 +48,19 @@ def write_slice(model: Model, ops: Collection[int]) -> Slice:
     assembly = Assembly(model)
     inputs = tuple(sorted(read - made))
     assembly.add_main(written, inputs, tuple(sorted(outputs)))
-    return Slice(
-        ops=compute, inputs=inputs, outputs=tuple(sorted(outputs)), content=pack(assembly.tree())
-    )
+    content = _content(assembly.tree())
+    return Slice(ops=compute, inputs=inputs, outputs=tuple(sorted(outputs)), content=content)
 
 
 def write_whole(model: Model) -> Slice:
     """Write the whole model with the shapes of its graph: what chains of slices are compared with.
 
-    Inputs and outputs are those of the model, in its order, and its signatures come along. Above
-    2 GiB the weights lie behind the flatbuffer; :func:`save_whole` then takes less memory.
+    Inputs and outputs are those of the model, in its order, and its signatures come along.
+    :func:`save_whole` takes less memory where the model is large.
     """
     graph = model.graph
-    tree = _whole_tree(model)
-    packed = pack(tree) if fits(tree) else b"".join(pack_in_pieces(tree))
-    return Slice(ops=graph.compute_ops, inputs=graph.inputs, outputs=graph.outputs, content=packed)
+    content = _content(_whole_tree(model))
+    return Slice(ops=graph.compute_ops, inputs=graph.inputs, outputs=graph.outputs, content=content)
 
 
 def save_whole(model: Model, path: Path) -> None:
@@ -85,6 +83,10 @@ def loose_outputs(graph: Graph) -> dict[int, int]:
     loose = [t for t in graph.outputs if graph.producer[t] < 0 and t not in graph.inputs]
     compute = set(graph.compute_ops) if loose else set[int]()
     return {t: min(compute.intersection(graph.consumers[t]) or compute) for t in loose if compute}
+
+
+def _content(tree: object) -> bytes:
+    return pack(tree) if fits(tree) else b"".join(pack_in_pieces(tree))
 
 
 def _whole_tree(model: Model) -> object:

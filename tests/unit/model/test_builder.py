@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from band.errors import BandError
+from band.errors import BandError, ErrorCode
+from band.model import tflite_schema
 from band.model.builder import GraphBuilder
 from band.model.model import Model
 from band.model.weights import SeededWeights, quantize_bias, quantize_weights
@@ -168,3 +169,12 @@ def test_an_output_without_a_value_is_refused() -> None:
     b.activation(b.input("x", (1, 4)))
     with pytest.raises(BandError, match="an output 'nothing' that no op computes"):
         b.build(b.tensor("nothing", (1, 4)))
+
+
+def test_a_net_whose_weights_pass_2_gib_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tflite_schema, "MAXIMUM_DATA_BYTES", 1000)
+    b = GraphBuilder("wide")
+    x = b.fully_connected(b.input("x", (1, 16)), 16)
+    with pytest.raises(BandError, match=r"cannot be built \(limit 2 GiB\)") as caught:
+        b.build(x)
+    assert caught.value.code is ErrorCode.UNSUPPORTED_FEATURE

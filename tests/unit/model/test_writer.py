@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from band.errors import BandError, ErrorCode
-from band.model import tflite_schema
 from band.model.atoms import atoms
 from band.model.builder import GraphBuilder
 from band.model.graph import Graph
@@ -229,14 +228,6 @@ def test_a_part_of_weight_ops_alone_is_a_file_that_hands_nothing_on() -> None:
     part = write_slice(model, model.graph.weight_ops[:2])
     assert (part.ops, part.inputs, part.outputs) == ((), (), ())
     assert types(part) == ["DEQUANTIZE", "DEQUANTIZE"]
-
-
-def test_a_file_that_flatbuffers_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = chain()
-    monkeypatch.setattr(tflite_schema, "MAXIMUM_DATA_BYTES", 1000)
-    with pytest.raises(BandError, match=r"cannot be written \(limit 2 GiB\); cut the model up"):
-        write_slice(model, model.graph.compute_ops)
-    assert write_slice(model, [0]).ops == (0,)
 
 
 def test_cutting_shared_state_is_refused() -> None:

@@ -28,7 +28,9 @@ def check_state(facts: FileFacts) -> None:
     held: dict[bytes, tuple[str, Shape | None]] = {}
     for subgraph in facts.subgraphs:
         names: dict[int, bytes] = {}
+        values: set[int] = set()
         for op in subgraph.ops:
+            _check_twice(op, values, subgraph, facts)
             if op.kind in _MAKERS:
                 _check_handle(op, subgraph.tensors[op.outputs[0]], subgraph, facts)
                 if op.kind == "VAR_HANDLE":
@@ -37,6 +39,15 @@ def check_state(facts: FileFacts) -> None:
                 _check_handle(op, subgraph.tensors[op.inputs[0]], subgraph, facts)
                 if op.kind.endswith("_VARIABLE") and op.inputs[0] in names:
                     _check_value(op, names[op.inputs[0]], subgraph, facts, held)
+            if op.kind == "READ_VARIABLE":
+                values.update(op.outputs)
+
+
+def _check_twice(op: OpFacts, values: set[int], subgraph: SubgraphFacts, facts: FileFacts) -> None:
+    """Refuse x * x of a variable's value: XNNPACK forgets to point one of the two at it."""
+    read = [t for t in op.inputs if t in values]
+    if len(set(read)) < len(read):
+        raise _damaged(op, subgraph, facts, "takes the value of a variable twice")
 
 
 def _check_handle(

@@ -84,7 +84,7 @@ def sources(*, real: bool = True) -> tuple[Source, ...]:
     makers = {**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED, "custom_op": custom_op}
     built = [source(name, bytes(make().content)) for name, make in makers.items()]
     paths = real_models() if real else ()
-    return (*built, *(source(path.name, path.read_bytes()) for path in paths))
+    return (*built, *(source(path.name, path.read_bytes(), real=True) for path in paths))
 
 
 def survey(

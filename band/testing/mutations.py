@@ -5,11 +5,13 @@ shapes, small constants), where they do harm; half anywhere, weights included.
 """
 
 from collections.abc import Callable, Sequence
+from math import prod, sqrt
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from band.model.tflite_schema import pack, schema
+from band.model.tflite_verify import verify_bytes
 from band.model.tflite_verify_limits import DEFAULT
 from band.model.tflite_verify_structure import parse
 
@@ -33,11 +35,15 @@ class Source(NamedTuple):
         name: of the model.
         content: the file.
         description: (first, end) of the ranges that are not weights.
+        real: it was not made by the builder.
+        weight: how often it is taken; quick models of small files more often.
     """
 
     name: str
     content: bytes
     description: tuple[tuple[int, int], ...]
+    real: bool
+    weight: float
 
 
 class Mutation(NamedTuple):
@@ -49,9 +55,11 @@ class Mutation(NamedTuple):
     content: bytes
 
 
-def source(name: str, content: bytes) -> Source:
+def source(name: str, content: bytes, *, real: bool = False) -> Source:
     """Return a sound file, ready to be damaged."""
     model = parse(memoryview(content), name, DEFAULT)
+    tensors = [t for s in verify_bytes(content, name).subgraphs for t in s.tensors]
+    activations = sum(prod(t.shape) for t in tensors if not t.constant)
     weights = sorted(b.data for b in model.buffers if b.data.length > WEIGHT_BYTES)
     ranges, at = [], 0
     for start, length in weights:
@@ -59,20 +67,28 @@ def source(name: str, content: bytes) -> Source:
             ranges.append((at, start))
         at = max(at, start + length)
     ranges.append((at, len(content)))
-    return Source(name, content, tuple(r for r in ranges if r[1] > r[0]))
+    return Source(
+        name=name,
+        content=content,
+        description=tuple(r for r in ranges if r[1] > r[0]),
+        real=real,
+        weight=1 / sqrt(4_000 + len(content) + activations / 4),
+    )
 
 
 def mutated(sources: Sequence[Source], seed: int, number: int) -> Mutation:
     """Return one damaged file; the same arguments always give the same bytes.
 
     Args:
-        sources: sound files; small ones are taken more often, since they run faster.
+        sources: sound files; half of the series comes from real ones where there are any.
         seed: of the series.
         number: which one of the series.
     """
     random = np.random.default_rng([seed, number])
-    weights = np.array([1 / np.sqrt(2_000 + len(s.content)) for s in sources])
-    chosen = sources[int(random.choice(len(sources), p=weights / weights.sum()))]
+    wants_real = bool(random.random() < 0.5) and any(s.real for s in sources)
+    group = [s for s in sources if s.real is wants_real]
+    weights = np.array([s.weight for s in group])
+    chosen = group[int(random.choice(len(group), p=weights / weights.sum()))]
     kinds: Sequence[Callable[[Source, Random], bytes]] = _ANYWHERE
     if number % 2 == 0:
         kinds = _DESCRIPTION if len(chosen.content) > _PACKED_BYTES else _DESCRIPTION_AND_VALUES

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 from band.errors import BandError, ErrorCode
+from band.model.graph import input_shapes
 from band.model.model import Model
 from band.runtime.driver import Driver
 from band.runtime.loading import Registered
@@ -51,14 +52,14 @@ class Registry:
         """Load a model and make it known; the same file under the same name is known already.
 
         Raises:
-            BandError: MODEL_EXISTS for another file of that name; what loading it raises.
+            BandError: MODEL_EXISTS for another file of that name, or other shapes of its inputs; what loading it raises.
         """
         with self._turn:
             self._check_open()
             known = self._models.get(name)
             if known is None:
                 known = self._models[name] = self._load(model, name)
-            elif known.live.info.sha256 != model.graph.sha256:
+            elif not _is_same(known, model):
                 raise BandError(
                     ErrorCode.MODEL_EXISTS,
                     f"another model is registered as {name!r}; unregister it or choose a name",
@@ -125,3 +126,12 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"<Registry {', '.join(self._models) or 'empty'}>"
+
+
+def _is_same(known: Registered, model: Model) -> bool:
+    """Return whether a model is the registered one: the same file for inputs of the same shape."""
+    shapes = {tensor.index: tensor.shape for tensor in known.live.info.inputs}
+    given = input_shapes(model.graph)
+    return known.live.info.sha256 == model.graph.sha256 and all(
+        shapes[tensor] == shape for tensor, shape in given.items()
+    )

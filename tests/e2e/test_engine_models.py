@@ -11,7 +11,7 @@ import pytest
 from band.analysis.analyze import analyze
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
-from band.model.model import Model
+from band.model.model import Model, with_input_shapes
 from band.runtime.backends.interpreter import LoadedModel
 from band.runtime.engine import Engine
 from band.testing import models
@@ -53,6 +53,15 @@ def test_the_same_file_again_changes_nothing_and_another_one_is_refused() -> Non
         assert caught.value.code is ErrorCode.MODEL_EXISTS
         engine.unregister("chain")
         assert engine.register(models.residual(), name="chain").name == "chain"
+
+
+def test_the_same_file_for_other_inputs_is_another_model() -> None:
+    with Engine(_cpus()) as engine:
+        short = with_input_shapes(open_samples(), {"samples": (1, 64)})
+        info = engine.register(short)
+        assert engine.register(short) == info
+        with pytest.raises(BandError, match="another model is registered as 'open_samples'"):
+            engine.register(with_input_shapes(open_samples(), {"samples": (1, 128)}))
 
 
 def test_unregistering_frees_memory_and_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,8 @@ class Registry:
         """Load a model and make it known; the same file under the same name is known already.
 
         Raises:
-            BandError: MODEL_EXISTS for another file of that name, or other shapes of its inputs; what loading it raises.
+            BandError: MODEL_EXISTS for another file of that name, or other shapes of its inputs;
+                what loading it raises.
         """
         with self._turn:
             self._check_open()

@@ -16,6 +16,7 @@ from band.runtime.backends.interpreter import LoadedModel
 from band.runtime.engine import Engine
 from band.testing import models
 from band.testing.devices import make_device, make_processor, split_device
+from band.testing.open_models import open_samples
 from band.testing.reference import Reference, assert_equal
 
 WAIT_S = 60.0

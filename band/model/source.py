@@ -5,13 +5,18 @@
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from band.errors import BandError, ErrorCode
 from band.model.cache import cached_path
+from band.model.content import Content
 from band.model.model import Model, with_input_shapes
 from band.model.tflite_reader import read_model
 from band.model.zoo import PulledFile, PulledSet, generated, pulled, unknown_model
+
+Source = str | Path | Content | Model
+"""A path or zoo name as text, a path, what a file holds, or a model."""
 
 _SHAPES: Final = "?"
 
@@ -86,3 +91,14 @@ def _open_pulled(of: PulledSet, file: PulledFile) -> Model:
         msg = f"{path} is not the file that was pulled; run `band models pull {of.name}` again"
         raise BandError(ErrorCode.INVALID_MODEL, msg, model=file.name, set=of.name)
     return model
+
+
+def to_model(source: Source) -> Model:
+    """Return the model that somebody means: one already read, what a file holds, or a name of it.
+
+    Raises:
+        BandError: what :func:`open_model` and ``read_model`` raise.
+    """
+    if isinstance(source, Model):
+        return source
+    return open_model(source) if isinstance(source, str) else read_model(source)

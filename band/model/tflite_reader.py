@@ -26,11 +26,11 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-def read_model(source: str | Path | bytes, *, name: str | None = None) -> Model:
+def read_model(source: str | Path | Content, *, name: str | None = None) -> Model:
     """Read a .tflite file.
 
     Args:
-        source: path of the file, or its bytes.
+        source: path of the file, or what it holds.
         name: the model's name; the file's stem if None ("model" for bytes).
 
     Returns:
@@ -43,8 +43,8 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> Model:
             file; UNSUPPORTED_FEATURE if its weights are in another file, or an input or output is
             a handle that only has a meaning inside an interpreter.
     """
-    path = None if isinstance(source, bytes) else Path(source)
-    content = source if isinstance(source, bytes) else open_content(Path(source))
+    path = None if isinstance(source, bytes | memoryview) else Path(source)
+    content = source if isinstance(source, bytes | memoryview) else open_content(Path(source))
     label = name if name is not None else (path.stem if path is not None else "model")
     where = str(path) if path is not None else f"model {label!r}"
     verify_bytes(content, where)

@@ -20,9 +20,7 @@ from band.config.params import parse_params
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
-from band.model.model import Model
-from band.model.source import open_model
-from band.model.tflite_reader import read_model
+from band.model.source import Source, to_model
 from band.runtime.delivery import Delivery, Observer
 from band.runtime.driver import Driver
 from band.runtime.futures import InferFuture, InferResult
@@ -115,7 +113,7 @@ class Engine:
             self.close()
             raise
 
-    def register(self, source: str | Path | bytes | Model, *, name: str | None = None) -> ModelInfo:
+    def register(self, source: Source, *, name: str | None = None) -> ModelInfo:
         """Load a model on the processors; when this returns it can be used.
 
         Registering the same file under the same name again changes nothing.
@@ -128,7 +126,7 @@ class Engine:
             BandError: MODEL_EXISTS for another file of that name; INVALID_MODEL,
                 UNSUPPORTED_MODEL, OUT_OF_MEMORY and others if it cannot be served.
         """
-        model = _opened(source)
+        model = to_model(source)
         return self._registry.add(model, name or model.graph.name).live.info
 
     def unregister(self, name: str) -> None:
@@ -273,12 +271,6 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine {self.device.name} {self._registry!r} accepted={self._intake.accepted}>"
-
-
-def _opened(source: str | Path | bytes | Model) -> Model:
-    if isinstance(source, Model):
-        return source
-    return open_model(source) if isinstance(source, str) else read_model(source)
 
 
 def _watch(options: EngineOptions) -> OverrunWatch | None:

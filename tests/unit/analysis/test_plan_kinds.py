@@ -11,7 +11,7 @@ from band.testing.models import RUNNABLE, custom_op
 
 
 def gaps_in_turn() -> Graph:
-    """Return two branches, one behind the other in the file, whose ops the accelerators of ``GAPS`` take in turn."""
+    """Return two branches, one behind the other in the file; ``GAPS`` take their ops in turn."""
     b = GraphBuilder("gaps")
     x = b.input("image", (1, 8, 8, 4))
     left, right = x, x

@@ -14,7 +14,10 @@ from band.model.cache import cached_path, set_dir
 from band.model.zoo import PulledFile, PulledSet
 from band.testing.models import chain, residual
 
-FILES = {"small/chain.tflite": chain().content, "small/residual.tflite": residual().content}
+FILES = {
+    "small/chain.tflite": bytes(chain().content),
+    "small/residual.tflite": bytes(residual().content),
+}
 WHEEL = "band_test_models-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
 
 

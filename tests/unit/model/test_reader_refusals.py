@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from band.errors import BandError, ErrorCode
+from band.model.content import Content
 from band.model.tflite_reader import read_model
 from band.model.tflite_schema import pack, schema
 from band.testing.models import chain, control_flow, half_weights, resource_variable
@@ -15,7 +16,7 @@ from band.testing.models import chain, control_flow, half_weights, resource_vari
 CONTENT = chain().content
 
 
-def changed(change: Callable[[Any], None], content: bytes = CONTENT) -> bytes:
+def changed(change: Callable[[Any], None], content: Content = CONTENT) -> bytes:
     tree = schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
     change(tree)
     return pack(tree)

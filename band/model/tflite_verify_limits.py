@@ -25,7 +25,7 @@ class Limits:
     tables: int = 65_536
     layouts: int = 4_096
     text_bytes: int = 16 << 20
-    operands: int = 1_000_000
+    operands: int = 200_000
     rank: int = 8
     elements: int = (1 << 31) - 1
     activation_bytes: int = 4 << 30

@@ -10,7 +10,7 @@ from band.model.tflite_verify_facts import OpFacts, SubgraphFacts
 from band.model.tflite_verify_rules import Rule, Site
 
 LONGEST_LOOP: Final = 1 << 20
-_SEARCH_COST: Final = 64  # in bytes of the meter
+_SEARCH_COST: Final = 256  # in bytes of the meter
 # Ops whose result may change although what they take does not.
 _OPEN: Final = frozenset({
     "READ_VARIABLE", "HASHTABLE_FIND", "HASHTABLE_SIZE", "RANDOM_UNIFORM",
@@ -26,11 +26,19 @@ _MIRRORED: Final = {
 
 
 class _Count(NamedTuple):
-    """An op on one carried value and one constant: position of the value, the constant."""
+    """An op on one carried value and one constant.
+
+    Attributes:
+        kind: of the op, as if the carried value were its first input.
+        carried: position of the value.
+        constant: the other input.
+        clipped: the op has a fused activation.
+    """
 
     kind: str
     carried: int
     constant: int
+    clipped: bool
 
 
 def branches(site: Site) -> str | None:
@@ -68,8 +76,13 @@ def _endless(site: Site, condition: SubgraphFacts, body: SubgraphFacts) -> str |
     if test is None:
         return None
     step = _counted(site, body, body.outputs[test.carried], frozenset({"ADD", "SUB"}))
-    if step is None or step.carried != test.carried:
-        return None
+    return None if step is None or step.carried != test.carried else _counts(test, step)
+
+
+def _counts(test: _Count, step: _Count) -> str | None:
+    """Return why a count does not reach what it is compared with."""
+    if step.clipped:
+        return "may never end: its body clips what it counts"
     by = step.constant if step.kind == "ADD" else -step.constant
     if by == 0 or (by > 0) != (test.kind in _UP):
         return f"never ends: it counts by {by}"
@@ -128,7 +141,8 @@ def _counted(
                 if kind == "SUB":
                     return None  # a constant minus the value: no count
                 kind = _MIRRORED.get(kind, kind)
-            return _Count(kind, subgraph.inputs.index(value), numbers[0])
+            clipped = getattr(maker.options, "fused_activation_function", 0) != 0
+            return _Count(kind, subgraph.inputs.index(value), numbers[0], clipped)
     return None
 
 

@@ -7,6 +7,7 @@ sizes memory. One that is computed at run time is not known here and is left to 
 from math import prod
 from typing import Final
 
+from band.model.tflite_verify_elementwise import broadcast_shape
 from band.model.tflite_verify_rules import Rule, Shape, Site, shape_of
 
 # Position of the input that is a list of integers (axes, a shape, ...), and how it must look.
@@ -223,6 +224,16 @@ def resize(site: Site) -> str | None:
     return None if source is None else _claim(site, (source[0], *size, source[3]))
 
 
+def broadcast_sizes(site: Site) -> str | None:
+    """Check BROADCAST_ARGS: two shapes that go together; the kernel aborts on others."""
+    left, right = site.integers(0), site.integers(1)
+    if left is None or right is None:
+        return None
+    if min((*left, *right), default=1) < 0 or broadcast_shape(left, right) is None:
+        return f"combines the shapes {list(left[:_LIST_LENGTH])} and {list(right[:_LIST_LENGTH])}"
+    return None
+
+
 def _claim(site: Site, made: Shape) -> str | None:
     claimed = shape_of(site.output())
     if claimed is None or claimed == made:
@@ -239,6 +250,7 @@ _MORE: Final[dict[str, tuple[Rule, ...]]] = {
     "MIRROR_PAD": (pad,), "CONCATENATION": (option_axis, concatenation),
     "PACK": (option_axis, pack), "GATHER": (option_axis,), "UNPACK": (option_axis, unpack),
     "SPLIT": (split,), "SPLIT_V": (split,), "SLICE": (bounds,), "STRIDED_SLICE": (strided_slice,),
+    "BROADCAST_ARGS": (broadcast_sizes,),
     "RESIZE_BILINEAR": (resize,), "RESIZE_NEAREST_NEIGHBOR": (resize,),
 }  # fmt: skip
 

@@ -64,10 +64,12 @@ def comparison(site: Site) -> str | None:
     """Check comparisons: each scale is taken as a multiplier below one."""
     for position in (0, 1):
         tensor = site.input(position)
-        if tensor is not None and tensor.dtype in {"int8", "uint8"}:
-            scale = scale_of(site, tensor)
-            if tensor.quantization is not None and scale and not scale < 1:
-                return _scales(site)
+        if (
+            tensor is not None
+            and tensor.dtype in {"int8", "uint8"}
+            and not 0 < scale_of(site, tensor) < 1
+        ):
+            return _scales(site)
     return None
 
 

@@ -1,7 +1,7 @@
 """Checks tensors: sizes that can be allocated, data that fits them, quantisation that is sound."""
 
-from math import inf
-from typing import Final
+from math import inf, prod
+from typing import Any, Final
 
 import numpy as np
 
@@ -110,9 +110,9 @@ def _check_quantization(tensor: TensorFacts, subgraph: SubgraphFacts, facts: Fil
     """Check scales and zero points: as many as there are channels, and numbers to compute with."""
     table = tensor.quantization
     if type(table.details).__name__ == "BlockwiseQuantization":
-        for t in (table.details.scales, table.details.zero_points):
-            if not -1 <= t < len(subgraph.tensors):
-                raise _broken(tensor, subgraph, facts, f"takes its scales from tensor {t}")
+        problem = _check_blocks(tensor, table.details, subgraph)
+        if problem is not None:
+            raise _broken(tensor, subgraph, facts, problem)
     scales, zero_points = table.scale.length, table.zero_point.length
     if scales == 0:
         return
@@ -134,6 +134,26 @@ def _check_quantization(tensor: TensorFacts, subgraph: SubgraphFacts, facts: Fil
             raise _broken(
                 tensor, subgraph, facts, f"has a zero point that no {tensor.dtype} can hold"
             )
+
+
+def _check_blocks(tensor: TensorFacts, blocks: Any, subgraph: SubgraphFacts) -> str | None:
+    """Check block-wise scales: a float16 constant, one value for each block of the last axis."""
+    for t in (blocks.scales, blocks.zero_points):
+        if not -1 <= t < len(subgraph.tensors):
+            return f"takes its scales from tensor {t}"
+    size = blocks.block_size
+    if size < 1 or not tensor.shape or tensor.shape[-1] % size:
+        return f"of shape {list(tensor.shape)} has blocks of {size}"
+    scales = subgraph.tensors[blocks.scales]
+    # XNNPACK reads the scales as float16 without a look at their type or number.
+    if (
+        blocks.scales < 0
+        or not scales.constant
+        or scales.dtype != "float16"
+        or prod(scales.shape) * size != prod(tensor.shape)
+    ):
+        return f"takes scales from tensor {blocks.scales}, which does not hold them"
+    return None
 
 
 def _bounds(span: Span, code: str, facts: FileFacts) -> tuple[float, float]:

@@ -119,7 +119,7 @@ def _constant(tree: Any, subgraph: Any, random: Random) -> None:
     width = np.int32 if tensor.type == 2 else np.int64
     data = np.array(tree.buffers[tensor.buffer].data, np.uint8).view(width).copy()
     place = int(random.integers(len(data)))
-    data[place] = near(int(data[place]), random)
+    data[place] = np.int64(near(int(data[place]), random)).astype(width)  # wraps round
     tree.buffers[tensor.buffer].data = data.view(np.uint8)
 
 

@@ -23,6 +23,7 @@ from band.testing.edge_models import EDGES
 from band.testing.models import RUNNABLE, custom_op
 from band.testing.mutation_runs import Ending, run_apart
 from band.testing.mutations import Mutation, Source, mutated, source
+from band.testing.op_models import OPS
 from band.testing.open_models import OPEN
 from band.testing.state_models import STATES
 from band.testing.typed_models import TYPED
@@ -81,7 +82,7 @@ class Survey:
 
 def sources(*, real: bool = True) -> tuple[Source, ...]:
     """Return the sound files: those of the builder and, where they are, the real ones."""
-    makers = {**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED, "custom_op": custom_op}
+    makers = {**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED, **OPS, "custom_op": custom_op}
     built = [source(name, bytes(make().content)) for name, make in makers.items()]
     paths = real_models() if real else ()
     return (*built, *(source(path.name, path.read_bytes(), real=True) for path in paths))

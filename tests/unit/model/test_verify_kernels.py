@@ -9,10 +9,12 @@ import pytest
 from band.errors import BandError, ErrorCode
 from band.model.builder import GraphBuilder
 from band.model.graph import Quantization
+from band.model.tflite_schema import pack, schema
 from band.model.tflite_verify import verify_bytes
 from band.model.tflite_verify_limits import Limits
 from band.testing.edge_models import EDGES
 from band.testing.models import RUNNABLE, control_flow, custom_op
+from band.testing.op_models import OPS
 from band.testing.open_models import OPEN
 from band.testing.state_models import STATES
 from band.testing.typed_models import TYPED
@@ -20,6 +22,8 @@ from band.testing.typed_models import TYPED
 IMAGE = (1, 8, 8, 4)
 TINY = Quantization(scales=(1e-12,), zero_points=(0,), axis=0)
 WIDE = Quantization(scales=(2.0,), zero_points=(0,), axis=0)
+
+BUILT = {**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED, **OPS}
 
 Make = Callable[[GraphBuilder], int]
 
@@ -190,6 +194,12 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "variable without a handle": (
         integers_as("READ_VARIABLE", "float32"), "takes a tensor of type float32 as a handle",
     ),
+    "shapes that do not go together": (
+        lambda b: b.layer(
+            "BROADCAST_ARGS", (b.integers((2, 8), "left"), b.integers((3, 1), "right")), (2,)
+        ),
+        "combines the shapes",
+    ),
     "options of a detection": (
         lambda b: _four(b, "CUSTOM:TFLite_Detection_PostProcess"), "options that cannot be read",
     ),
@@ -213,9 +223,9 @@ def test_a_file_that_a_kernel_cannot_take_is_refused(what: str) -> None:
     assert caught.value.message.startswith("model 'm' is damaged: ")
 
 
-@pytest.mark.parametrize("name", sorted({**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED}))
+@pytest.mark.parametrize("name", sorted(BUILT))
 def test_no_model_of_the_builder_is_refused(name: str) -> None:
-    make = {**RUNNABLE, **EDGES, **OPEN, **STATES, **TYPED}[name]
+    make = BUILT[name]
     facts = verify_bytes(bytes(make().content), name)
     assert facts.subgraphs[0].ops
 
@@ -236,3 +246,27 @@ def test_a_model_over_a_limit_is_refused_with_the_limit() -> None:
         with pytest.raises(BandError, match=says) as caught:
             verify_bytes(content, "m", limits)
         assert caught.value.code is ErrorCode.UNSUPPORTED_FEATURE
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("scales", 0, "takes scales from tensor 0, which does not hold them"),
+        ("scales", -1, "takes scales from tensor -1, which does not hold them"),
+        ("scales", 99, "takes its scales from tensor 99"),
+        ("blockSize", 0, "has blocks of 0"),
+        ("blockSize", 48, "has blocks of 48"),
+        ("blockSize", 16, "which does not hold them"),
+    ],
+)
+def test_blocks_whose_scales_are_not_there_are_refused(field: str, value: int, says: str) -> None:
+    content = bytes(TYPED["block_wise_int4"]().content)
+    tree = schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
+    (blocks, *_) = (
+        t.quantization.details
+        for t in tree.subgraphs[0].tensors
+        if t.quantization is not None and t.quantization.details is not None
+    )
+    setattr(blocks, field, value)
+    with pytest.raises(BandError, match=says):
+        verify_bytes(pack(tree), "m")

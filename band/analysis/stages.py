@@ -11,9 +11,10 @@ the other processors down. Plans that are best for some waits are the Pareto-min
 Their number grows exponentially, that of their ranges does not. From one first use of a processor
 to the next nothing is waited for, so what lies between is a shortest way over the processors
 in use: a plan is a chain of *stages*, each begun by the first use of a processor. Of two stages
-in a row, one is left out if the second can begin as early without it, or with it begun later:
-either change lowers some ``L`` and raises none. What remains may still hold a plan that a quite
-different chain of stages dominates; it is kept, which costs a candidate and no plan.
+in a row, the second is left out if what follows it can begin as early without it, or as early with
+it begun later and taking no longer: either change lowers some ``L`` and raises none. What remains
+may still hold a plan that a quite different chain of stages dominates; it is kept, which costs a
+candidate and no plan.
 """
 
 from collections.abc import Iterator, Sequence
@@ -138,6 +139,7 @@ class _Search:
         self._end = self._count
         self._all_ways: dict[int, _Ways] = {}
         self._pairs: dict[tuple[int, int, int, int], Flags] = {}
+        self._dearer_later: dict[tuple[int, int], Flags] = {}
         self._useful: dict[tuple[int, int], Flags] = {}
 
     def run(self) -> set[tuple[int, int, int]]:
@@ -187,8 +189,22 @@ class _Search:
             both = before[: self._units, then, None, None] + after
             later = np.full_like(both, np.inf)
             later[:-1] = np.minimum.accumulate(both[::-1], axis=0)[::-1][1:]
+            dearer = self._dearer(used | 1 << then, then)
+            later[:, dearer] = _least_later(both[:, dearer], after[:, dearer])
             self._pairs[key] = np.isfinite(both) & (both < later) & (both < before[None])
         return self._pairs[key]
+
+    def _dearer(self, used: int, begun: int) -> Flags:
+        """Return [end, then]: where a stage that begins later may take longer.
+
+        It has less to run, but may have to move more, or be a part that costs more than the whole.
+        """
+        if (used, begun) not in self._dearer_later:
+            takes = self._ways(used).handover[:, begun]
+            sooner = np.minimum.accumulate(takes, axis=0)
+            dearer = (takes > sooner) & np.isfinite(takes)
+            self._dearer_later[used, begun] = np.asarray(dearer.any(axis=0))
+        return self._dearer_later[used, begun]
 
     def _ways(self, used: int) -> _Ways:
         if used not in self._all_ways:
@@ -247,6 +263,15 @@ class _Search:
                     if place not in seen:
                         seen.add(place)
                         waiting.add(place)
+
+
+def _least_later(both: Times, takes: Times) -> Times:
+    """Return per row the least of ``both`` in the later rows that take no longer."""
+    least = np.full_like(both, np.inf)
+    for row in range(len(both) - 1 if both.size else 0):
+        no_longer = takes[row + 1 :] <= takes[row]
+        least[row] = np.where(no_longer, both[row + 1 :], np.inf).min(axis=0)
+    return least
 
 
 def latency_us(prices: Prices, waits_us: Sequence[float]) -> float:

@@ -72,6 +72,15 @@ def test_a_unit_that_does_not_pay_its_moves_stays_where_its_neighbours_are() -> 
     }  # fmt: skip
 
 
+def test_a_part_that_costs_more_than_the_whole_is_not_put_in_its_place() -> None:
+    prices = priced(3, {0: {(0, 0): 10, (0, 1): 10}, 1: {(1, 2): 5, (2, 2): 6}})
+    prices.moves[1, 0, 1] = 10
+    # 25 and 16 when nothing waits; w + 5 and w + 6 when processor 1 is busy for long.
+    assert latency_us(prices, [0, 0]) == 16
+    assert latency_us(prices, [0, 100]) == 105
+    assert Needed(1, 1, 2) in found(prices)
+
+
 def test_who_takes_all_is_needed_however_slow() -> None:
     prices = priced(2, {0: by_unit([1, 1]), 1: by_unit([900, 900])})
     assert Needed(1, 0, 1) in found(prices)

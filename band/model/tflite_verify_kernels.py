@@ -10,6 +10,7 @@ from typing import Final
 from band.model import (
     tflite_verify_custom,
     tflite_verify_elementwise,
+    tflite_verify_lookups,
     tflite_verify_loops,
     tflite_verify_moves,
     tflite_verify_scales,
@@ -29,6 +30,7 @@ def _rules() -> dict[str, tuple[Rule, ...]]:
         tflite_verify_types.RULES,
         tflite_verify_custom.RULES,
         tflite_verify_elementwise.RULES,
+        tflite_verify_lookups.RULES,
         tflite_verify_loops.RULES,
         tflite_verify_windows.RULES,
         tflite_verify_moves.RULES,

@@ -22,7 +22,7 @@ class Limits:
         call_depth: subgraphs that call each other.
     """
 
-    tables: int = 65_536
+    tables: int = 50_000
     layouts: int = 4_096
     text_bytes: int = 16 << 20
     operands: int = 200_000

@@ -19,7 +19,9 @@ from band.cli.console import err
 def bars() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function ``(stage, done, total)`` that draws a bar per stage while it is called."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
+    ) as progress:
         stages: dict[str, TaskID] = {}
 
         def told(stage: str, done: int, total: int) -> None:

@@ -1,14 +1,18 @@
 """``band profile``: measure what the subgraphs of models cost on this machine."""
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from band.cli.console import err, out, print_table
-from band.cli.demands import RulesOption, StrictOption, demanded
+from band.cli.demands import Demands, RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
+    from band.device.rules import Rules
+    from band.errors import BandError
+    from band.runtime.profiler import Wanted
     from band.runtime.profiling import Profile
     from band.runtime.registration import AnalysisOptions
 
@@ -18,6 +22,18 @@ _Ranges = Annotated[
 _Everything = Annotated[
     bool, typer.Option("--all", help="All candidate subgraphs, not only those loaded.")
 ]
+
+
+class _Chosen(NamedTuple):
+    """What the command line and the configuration say together.
+
+    Attributes:
+        models: what ``open_model`` takes, and the rules for it.
+    """
+
+    models: "list[tuple[str, Rules]]"
+    device: str
+    options: "AnalysisOptions"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,19 +64,17 @@ def register(app: typer.Typer) -> None:
         Shows each measurement beside what the cost model predicts when it has not seen it.
         """
         from band.cli.bars import bars
-        from band.model.source import open_model
         from band.runtime.profiler import profile_models
 
-        refs, where, options = _chosen(models or [], config, device)
-        demands = demanded(where, rules, strict=strict)
-        opened = [open_model(ref) for ref in refs]
-        for model in opened:
-            demands.warn_idle(model.graph)
+        chosen = _chosen(models or [], config, device)
+        demands = demanded(chosen.device, rules, strict=strict)
+        _check_place(path)
+        wanted = _opened(chosen, demands)
         with bars() as progress:
             profile, refused = profile_models(
                 demands.device,
-                opened,
-                options=options,
+                wanted,
+                options=chosen.options,
                 runs=runs,
                 ranges=ranges,
                 everything=everything,
@@ -72,17 +86,16 @@ def register(app: typer.Typer) -> None:
         _show(profile)
 
 
-def _chosen(
-    models: list[str], config: Path | None, device: str | None
-) -> tuple[list[str], str, "AnalysisOptions"]:
+def _chosen(models: list[str], config: Path | None, device: str | None) -> _Chosen:
     """Return models, device and analysis as the command line and the configuration say."""
     from band.config.daemon import DaemonConfig, load_daemon
+    from band.device.rules import NO_RULES
     from band.errors import BandError, ErrorCode
     from band.runtime.registration import AnalysisOptions
 
     daemon = DaemonConfig() if config is None else load_daemon(config)
-    refs = models or [model.ref for model in daemon.models]
-    if not refs:
+    listed = [(ref, NO_RULES) for ref in models] or [(m.ref, m.demands) for m in daemon.models]
+    if not listed:
         raise BandError(
             ErrorCode.INVALID_REQUEST, "nothing to measure; name a model or a --config with models"
         )
@@ -92,20 +105,43 @@ def _chosen(
         minimum_subgraph_size=daemon.analysis.minimum_subgraph_size,
         plans=daemon.analysis.plans,
     )
-    return refs, device or daemon.device, options
+    return _Chosen(listed, device or daemon.device, options)
+
+
+def _opened(chosen: _Chosen, demands: Demands) -> "list[Wanted]":
+    """Return the models with their rules; say which rules have nothing to say of them."""
+    from band.model.source import open_model
+    from band.runtime.profiler import Wanted
+
+    found = [Wanted(open_model(ref), own) for ref, own in chosen.models]
+    for model, own in found:
+        demands.warn_idle(model.graph)
+        demands._replace(rules=own).warn_idle(model.graph)
+    return found
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a file that cannot be written before anything is measured."""
+    if path.is_dir():
+        raise _unwritable(path, "it is a folder")
+    if not path.parent.is_dir():
+        raise _unwritable(path, f"there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise _unwritable(path, f"nothing may be written to folder {path.parent}")
+
+
+def _unwritable(path: Path, why: str) -> "BandError":
+    from band.errors import BandError, ErrorCode
+
+    message = f"cannot write {path}: {why}; name another file with --out"
+    return BandError(ErrorCode.INVALID_REQUEST, message, path=str(path))
 
 
 def _write(profile: "Profile", path: Path) -> None:
-    from band.errors import BandError, ErrorCode
-
     try:
         profile.write(path)
     except OSError as error:
-        raise BandError(
-            ErrorCode.INVALID_REQUEST,
-            f"cannot write {path}: {error.strerror}; name another file with --out",
-            path=str(path),
-        ) from error
+        raise _unwritable(path, str(error.strerror)) from error
     err.print(f"wrote {len(profile.measured)} measurements to {path}", markup=False)
 
 

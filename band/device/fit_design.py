@@ -30,7 +30,7 @@ def sample_ranges(
     found: dict[tuple[int, ...], None] = {}
     for pieces in (1, left * 2 // 5, left - left * 2 // 5):
         for stretch in stretches:
-            share = max(1, round(pieces * _cost(stretch, cost) / whole))
+            share = max(1, min(round(pieces * _cost(stretch, cost) / whole), len(stretch)))
             found.update((_ops(piece), None) for piece in _cut(stretch, cost, share))
     return tuple(found)
 

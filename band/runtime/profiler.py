@@ -1,6 +1,7 @@
 """Measures the subgraphs of models on the processors of a device, one processor after the other."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import band
@@ -9,6 +10,7 @@ from band.device.fit_classes import typical_us
 from band.device.fit_design import sample_ranges
 from band.device.fit_terms import GraphTerms
 from band.device.profile import Device, Processor
+from band.device.rules import NO_RULES, Rules, with_rules
 from band.device.support import refusals
 from band.model.atoms import atoms
 from band.model.graph import Graph
@@ -29,6 +31,13 @@ RANGES: Final = 15
 Progress = Callable[[str, int, int], None]
 
 
+class Wanted(NamedTuple):
+    """A model to measure, and the rules that hold for it besides those of the device."""
+
+    model: Model
+    rules: Rules = NO_RULES
+
+
 class Profiled(NamedTuple):
     """A profile, and one sentence for each subgraph that could not be measured."""
 
@@ -38,7 +47,7 @@ class Profiled(NamedTuple):
 
 def profile_models(
     device: Device,
-    models: Iterable[Model],
+    models: Iterable[Wanted],
     *,
     options: AnalysisOptions | None = None,
     runs: int = 20,
@@ -51,7 +60,7 @@ def profile_models(
     Args:
         device: all its available processors are used, one at a time.
         models: to measure.
-        options: of the analysis.
+        options: of the analysis; the rules of a model stand in the place of its rules.
         runs: of each subgraph at most, after a warm-up.
         ranges: of ops, about, measured besides the subgraphs for the cost model's sake: per model,
             on the first of several processors that are alike, on none that is emulated.
@@ -61,20 +70,21 @@ def profile_models(
     Raises:
         BandError: a model that the device cannot run, a backend that cannot be used.
     """
+    options = options or AnalysisOptions()
     clock = MonotonicClock(time_scale=device.time_scale)
     workforce = Workforce(device, clock, 0, _ignore)
     results: list[Measured | str] = []
     terms: dict[str, GraphTerms] = {}
     try:
-        for model in models:
+        for model, rules in models:
+            ruled = replace(options, rules=rules)
             prepared = prepare(
-                model, device, options=options, shapes=lambda unshaped: ask_shapes(unshaped, device)
+                model, device, options=ruled, shapes=lambda unshaped: ask_shapes(unshaped, device)
             )
             counted = GraphTerms(prepared.model.graph)
             terms[counted.graph.sha256] = counted
-            targets = different(
-                *_spans(prepared, everything=everything), *_ranges(counted, device, ranges)
-            )
+            spans = _spans(prepared, everything=everything)
+            targets = different(*spans, *_ranges(counted, with_rules(device, rules), ranges))
             bench = Bench(prepared.model, workforce.posts, clock, runs)
             for number, result in enumerate(bench.measure(targets), start=1):
                 results.append(result)

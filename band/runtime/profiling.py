@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError, with_config
 
 from band.analysis.partition import Partition
 from band.device.fit import CostFit
@@ -53,11 +53,11 @@ class Measured:
     delegate: str
     threads: int
     word: str
-    runs: int
-    mean_us: int
-    p95_us: int
-    cpu_us: int | None = None
-    predicted_us: int | None = None
+    runs: PositiveInt
+    mean_us: PositiveInt
+    p95_us: PositiveInt
+    cpu_us: PositiveInt | None = None
+    predicted_us: PositiveInt | None = None
 
     @property
     def cost_us(self) -> int:
@@ -146,16 +146,17 @@ def read_profile(path: Path) -> Profile:
         raise BandError(ErrorCode.NOT_FOUND, f"there is no profile {path}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+        what = f"{where}: {first['msg']}" if where else first["msg"]
         raise _invalid(
-            f"{path} is no profile of this version of band ({where}: {first['msg']}); make it "
-            "with band profile"
+            f"{path} is no profile of this version of band ({what}); make it with band profile"
         ) from error
     except OSError as error:
         raise _invalid(f"{path} cannot be read: {error.strerror}") from error
     return Profile(**{f.name: getattr(written, f.name) for f in fields(Profile)})
 
 
+@with_config(ConfigDict(allow_inf_nan=False))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File(Profile):
     """A profile as it is written."""

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from band.cli.main import build_app
 from band.errors import BandError, ErrorCode
+from band.runtime import profiler
 from band.runtime.profiling import read_profile
 from band.testing import models
 
@@ -81,12 +82,47 @@ def test_models_and_device_may_come_from_a_daemons_file(model: Path, tmp_path: P
     assert read_profile(path).device == "pixel4"
 
 
+def test_rules_of_a_models_entry_hold_for_that_model_alone(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.tflite").write_bytes(models.residual().content)
+    config = tmp_path / "daemon.yaml"
+    entries = [
+        {"path": model.name, "exclude": {"processor": ["gpu", "npu"]}},
+        {"path": "other.tflite"},
+    ]
+    config.write_text(yaml.safe_dump({"device": "pixel4", "models": entries}))
+    path = tmp_path / "p.json"
+    _run("profile", "--config", config, "--all", "--runs", 1, "--out", path)
+    measured = read_profile(path).measured
+    assert {m.processor for m in measured if m.model == "chain"} == {"cpu"}
+    assert {m.processor for m in measured if m.model == "other"} == {"cpu", "gpu"}
+
+
+def test_strict_in_a_models_entry_refuses_that_model(model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "daemon.yaml"
+    entry = {"path": model.name, "exclude": {"processor": "gpu"}, "strict": "gpu"}
+    config.write_text(yaml.safe_dump({"device": "pixel4", "models": [entry]}))
+    with pytest.raises(BandError, match="strict mode refuses model chain") as caught:
+        _run("profile", "--config", config, "--runs", 1, "--out", tmp_path / "p.json")
+    assert caught.value.outcome.exit_code == 3
+
+
+def test_no_more_ranges_are_measured_than_there_are_ops(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    _run("profile", model, "--runs", 1, "--ranges", 10**12, "--out", path)
+    measured = [m.ops for m in read_profile(path).measured if m.processor == "cpu0"]
+    assert 1 < len(measured) <= 1 + len(models.chain().graph.compute_ops)
+
+
 def test_without_a_model_there_is_nothing_to_measure(tmp_path: Path) -> None:
     with pytest.raises(BandError, match="nothing to measure") as caught:
         _run("profile", "--out", tmp_path / "p.json")
     assert caught.value.code is ErrorCode.INVALID_REQUEST
 
 
-def test_a_file_that_cannot_be_written_is_one_sentence(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(BandError, match="name another file with --out"):
-        _run("profile", model, "--runs", 1, "--out", tmp_path / "none" / "p.json")
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiler, "profile_models", pytest.fail)
+    for place, why in ((tmp_path / "none" / "p.json", "no folder"), (tmp_path, "is a folder")):
+        with pytest.raises(BandError, match=f"{why}.*name another file with --out"):
+            _run("profile", model, "--runs", 1, "--out", place)

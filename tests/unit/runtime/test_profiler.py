@@ -4,7 +4,7 @@ from types import ModuleType
 import pytest
 
 from band.device.profile import Device
-from band.runtime.profiler import alike, profile_models
+from band.runtime.profiler import Wanted, alike, profile_models
 from band.runtime.registration import prepare
 from band.testing import models
 from band.testing.devices import make_device, make_processor, split_device
@@ -16,7 +16,7 @@ def _host(backend: str = "cpu") -> Device:
 
 def test_what_registration_loads_is_measured_on_each_processor() -> None:
     device = _host()
-    served = [models.chain(), models.residual()]
+    served = [Wanted(models.chain()), Wanted(models.residual())]
     done: list[tuple[str, int, int]] = []
     profile, refused = profile_models(
         device, served, runs=4, ranges=0, progress=lambda *step: done.append(step)
@@ -41,7 +41,7 @@ def test_what_registration_loads_is_measured_on_each_processor() -> None:
 
 
 def test_ranges_are_measured_on_the_first_of_several_processors_that_are_alike() -> None:
-    profile, refused = profile_models(_host(), [models.chain()], runs=2)
+    profile, refused = profile_models(_host(), [Wanted(models.chain())], runs=2)
     whole = models.chain().graph.compute_ops
     on = {
         name: [m.ops for m in profile.measured if m.processor == name] for name in ("cpu0", "cpu1")
@@ -57,7 +57,7 @@ def test_ranges_are_measured_on_the_first_of_several_processors_that_are_alike()
 
 
 def test_a_prediction_never_saw_what_it_predicts() -> None:
-    profile = profile_models(_host(), [models.chain()], runs=2).profile
+    profile = profile_models(_host(), [Wanted(models.chain())], runs=2).profile
     entry = profile.measured[0]
     assert entry.predicted_us is not None
     assert entry.error == pytest.approx(entry.predicted_us / entry.cost_us - 1)
@@ -65,7 +65,9 @@ def test_a_prediction_never_saw_what_it_predicts() -> None:
 
 
 def test_emulated_figures_are_those_of_the_profile_and_carry_the_word() -> None:
-    profile, refused = profile_models(split_device(), [models.chain()], runs=2, everything=True)
+    profile, refused = profile_models(
+        split_device(), [Wanted(models.chain())], runs=2, everything=True
+    )
     table = prepare(models.chain(), split_device()).table
     assert refused == ()
     assert {m.word for m in profile.measured} == {"emulated"}
@@ -84,17 +86,17 @@ def _ops(first: int, last: int) -> tuple[int, ...]:
 
 def test_a_subgraph_that_does_not_run_is_named_and_left_out(scripted: ModuleType) -> None:
     scripted.SCRIPTS["cpu1"].runs.append(scripted.fail)
-    profile, refused = profile_models(_host("scripted"), [models.chain()], runs=1, ranges=0)
+    profile, refused = profile_models(_host("scripted"), [Wanted(models.chain())], runs=1, ranges=0)
     assert [m.processor for m in profile.measured] == ["cpu0"]
     assert refused == ("units 0-0 of chain on cpu1: the slice failed to run: scripted",)
 
 
 def test_a_subgraph_that_fails_later_leaves_the_others_their_turns(scripted: ModuleType) -> None:
     device = make_device(make_processor("cpu0", backend="scripted"))
-    plain = profile_models(device, [models.chain()], runs=3)[0]
+    plain = profile_models(device, [Wanted(models.chain())], runs=3)[0]
     count = len(plain.measured)
     scripted.SCRIPTS["cpu0"].runs.extend([lambda: None] * (count + 1) + [scripted.fail])
-    profile, refused = profile_models(device, [models.chain()], runs=3)
+    profile, refused = profile_models(device, [Wanted(models.chain())], runs=3)
     assert len(refused) == 1
     assert refused[0].startswith("ops ")
     assert refused[0].endswith("of chain on cpu0: the slice failed to run: scripted")
@@ -104,7 +106,7 @@ def test_a_subgraph_that_fails_later_leaves_the_others_their_turns(scripted: Mod
 
 def test_a_processor_that_is_lost_is_named_for_each_subgraph(scripted: ModuleType) -> None:
     scripted.SCRIPTS["cpu1"].runs.append(scripted.lose)
-    profile, refused = profile_models(_host("scripted"), [models.chain()], runs=1, ranges=0)
+    profile, refused = profile_models(_host("scripted"), [Wanted(models.chain())], runs=1, ranges=0)
     assert [m.processor for m in profile.measured] == ["cpu0"]
     assert refused == ("units 0-0 of chain on cpu1: scripted loss",)
 

@@ -115,12 +115,35 @@ def test_others_may_read_a_profile_as_they_may_read_any_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ('"mean_us": 7', '"mean_us": 0', "measured.0.mean_us"),
+        ('"runs": 3', '"runs": -3', "measured.0.runs"),
+        ('"speed": 1.5', '"speed": NaN', "fits.0.fit.speed"),
+        ('"speed": 1.5', '"speed": 1e400', "fits.0.fit.speed"),
+    ],
+)
+def test_figures_that_cannot_be_are_refused_by_their_place(
+    tmp_path: Path, old: str, new: str, where: str
+) -> None:
+    path = tmp_path / "p.json"
+    _profile(7).write(path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(BandError, match=rf"no profile of this version of band \({where}: Input"):
+        read_profile(path)
+
+
+@pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"format": "other"}', '{"format": "band-profile"}', "\x00"]
 )
 def test_a_file_that_is_no_profile_is_one_sentence(tmp_path: Path, content: str) -> None:
     path = tmp_path / "p.json"
     path.write_text(content)
-    with pytest.raises(BandError, match=r"p\.json is no profile of this version") as caught:
+    with pytest.raises(
+        BandError, match=r"p\.json is no profile of this version of band \(\w"
+    ) as caught:
         read_profile(path)
     assert caught.value.code is ErrorCode.INVALID_CONFIG
     with pytest.raises(BandError) as missing:

@@ -2,8 +2,8 @@
 
 Two forms. ``range_prices`` asks the price of every range, as the plan table will. ``SumPrices``
 takes an op's price to be what it adds to all ops before it, and a range's price to be the sum of
-its ops and one dispatch; that is exact but for weights that no longer fit on chip, and lets a
-whole model be searched op by op.
+its ops and one dispatch; that is exact but for weights that no longer fit on chip and models of
+several types, and lets a whole model be searched op by op.
 """
 
 from collections.abc import Callable, Sequence

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from band.analysis.partition import Partition, Unsupported
+from band.analysis.why_not import NOT_AVAILABLE, of_processor
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
@@ -38,7 +39,7 @@ def check_strict(graph: Graph, device: Device, partition: Partition) -> None:
     reasons: dict[int, dict[str, str]] = defaultdict(dict)
     for entry in partition.unsupported:
         reasons[entry.op][entry.processor] = entry.reason
-    down = {p.name: "not available" for p in wanted if not p.available}
+    down = {p.name: NOT_AVAILABLE for p in wanted if not p.available}
     names = [p.name for p in wanted]
     fallen: list[Unsupported] = []
     for op in (op for unit in partition.units for op in unit.ops):
@@ -55,8 +56,7 @@ def check_strict(graph: Graph, device: Device, partition: Partition) -> None:
 def _told(names: Sequence[str], why: Mapping[str, str]) -> str:
     if len(names) == 1:
         return why[names[0]]
-    told = [why[name] if name in why[name] else f"{name}: {why[name]}" for name in names]
-    return " and ".join(dict.fromkeys(told))
+    return " and ".join(dict.fromkeys(of_processor(name, why[name]) for name in names))
 
 
 def _refused(

@@ -1,6 +1,7 @@
 """Who does not take what, and why: the report, and the errors of models that cannot run."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from band.analysis.band_merge import MAX_PARTS, Part
 from band.analysis.opgraph import bits_of
@@ -9,6 +10,8 @@ from band.device.profile import Device, Processor, ProcessorKind
 from band.errors import BandError, ErrorCode
 from band.model.atoms import atoms
 from band.model.graph import Graph
+
+NOT_AVAILABLE: Final = "not available"
 
 Refusals = Mapping[int, Mapping[int, str]]
 """Processor -> op -> why it does not take the op; available processors only."""
@@ -75,9 +78,9 @@ def nobody_takes(graph: Graph, device: Device, refused: Refusals, part: Sequence
     for processor in device.processors:
         reasons = refused.get(processor.index)
         if reasons is None:
-            told.append(f"{processor.name}: not available")
+            told.append(of_processor(processor.name, NOT_AVAILABLE))
         elif subject in reasons:
-            told.append(f"{processor.name}: {reasons[subject]}")
+            told.append(of_processor(processor.name, reasons[subject]))
         else:
             cause = next(op for op in part if op in reasons)
             told.append(f"{processor.name}: it goes with op {cause}, {reasons[cause]}")
@@ -90,6 +93,11 @@ def nobody_takes(graph: Graph, device: Device, refused: Refusals, part: Sequence
         op=subject,
         type=graph.ops[subject].type,
     )
+
+
+def of_processor(name: str, reason: str) -> str:
+    """Return a reason that says whose it is: some begin with the processor's name."""
+    return reason if f"{name} takes" in reason else f"{name}: {reason}"
 
 
 def not_whole(graph: Graph, device: Device, refused: Refusals) -> BandError:

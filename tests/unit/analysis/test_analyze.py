@@ -1,10 +1,13 @@
 """Analysis of small models: modes, sizes, availability, and the sentences of refusals."""
 
+from dataclasses import replace
+
 import pytest
 
 from band.analysis import cost_mode
 from band.analysis.analyze import analyze
 from band.analysis.partition import Mode, Partition, Preparation, Unsupported
+from band.device.support_table import Support
 from band.errors import BandError, ErrorCode
 from band.model.graph import Graph
 from band.testing import models
@@ -81,6 +84,15 @@ def test_an_op_that_nobody_takes_is_named_with_each_processors_reason() -> None:
         f"cpu0: {REASON}; dsp: not available; gpu: {REASON}"
     )
     assert (caught.value.fields["op"], caught.value.fields["type"]) == (3, "ADD")
+
+
+def test_a_reason_that_names_its_processor_names_it_once() -> None:
+    device = device_for(CHAIN, {"cpu0": (3,), "gpu": ()})
+    refusing = Support(refused_ops=("ADD",))
+    gpu = replace(device.processors[1], support=refusing)
+    device = replace(device, processors=(device.processors[0], gpu))
+    with pytest.raises(BandError, match=f"of made: cpu0: {REASON}; gpu takes no ADD$"):
+        analyze(CHAIN, device)
 
 
 def test_no_fallback_names_what_keeps_each_processor_from_the_whole_model() -> None:

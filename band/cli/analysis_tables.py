@@ -19,12 +19,18 @@ _SHOWN_CUTS: Final = 24
 
 
 def make_table(title: str, *columns: str) -> Table:
-    """Return a table whose columns are right-aligned if their title ends with ``>``."""
+    """Return a table.
+
+    Args:
+        title: above it.
+        columns: their titles; ``>`` at the end aligns a column to the right, ``~`` lets its cells
+            go over several lines where the terminal is narrow.
+    """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for column in columns:
-        name = column.removesuffix(">")
-        justify: Literal["left", "right"] = "right" if name != column else "left"
-        table.add_column(name, justify=justify, overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.endswith(">") else "left"
+        folds = column.endswith("~")
+        table.add_column(column.rstrip(">~"), justify=justify, no_wrap=not folds, overflow="fold")
     return table
 
 
@@ -38,7 +44,7 @@ def processor_table(found: Analysis) -> Table:
         "MACs>",
         "weights>",
         "activations>",
-        "whole model on it",
+        "whole model on it~",
     )
     for report in found.explanation.processors:
         processor = found.device.processors[report.support.processor]
@@ -114,7 +120,7 @@ def cut_table(found: Analysis, plan: ExplainedPlan, *, everything: bool) -> Tabl
 def alternative_table(found: Analysis) -> Table:
     """Return what the chosen plan was preferred to, and what it would be without a processor."""
     best, *others = found.explanation.plans
-    columns = ("plan", "predicted>", "against the plan>", "cuts>")
+    columns = ("plan~", "predicted>", "against the plan>", "cuts>")
     table = make_table(f"\nAlternatives{_times(found)}", *columns)
     for plan in others:
         cells = (format_us(plan.latency_us), _more(plan.latency_us, best), str(len(plan.cuts)))
@@ -157,7 +163,7 @@ def unit_table(found: Analysis, order: Mapping[int, int], *, everything: bool) -
         return _unit_group_table(found)
     partition, processors = found.partition, found.device.processors
     table = make_table(
-        "\nUnits", "unit>", "ops>", "which ops", "runs on", "needs units", "hands on>"
+        "\nUnits", "unit>", "ops>", "which ops~", "runs on~", "needs units~", "hands on>"
     )
     for unit in partition.units:
         needs = [u.index for u in partition.units if unit.dependencies >> u.index & 1]
@@ -175,11 +181,11 @@ def unit_table(found: Analysis, order: Mapping[int, int], *, everything: bool) -
 def _unit_group_table(found: Analysis) -> Table:
     table = make_table(
         "\nUnits by who takes them (each one: --verbose)",
-        "runs on",
+        "runs on~",
         "units>",
         "ops>",
         "of MACs>",
-        "which units",
+        "which units~",
     )
     for group in found.explanation.unit_groups:
         table.add_row(
@@ -194,7 +200,7 @@ def _unit_group_table(found: Analysis) -> Table:
 
 def refusal_table(found: Analysis, order: Mapping[int, int], *, everything: bool) -> Table:
     """Return refused ops by processor and reason."""
-    table = make_table("\nRefused", "processor", "what, and why")
+    table = make_table("\nRefused", "processor", "what, and why~")
     total = found.explanation.total
     for group in found.explanation.refusals:
         runs = ranges_text(group.ops, order).split(", ")
@@ -212,7 +218,7 @@ def refusal_table(found: Analysis, order: Mapping[int, int], *, everything: bool
 
 def every_refusal_table(found: Analysis) -> Table:
     """Return each refused op with its reason, op by op."""
-    table = make_table("\nEvery refused op", "op>", "type", "processor", "reason")
+    table = make_table("\nEvery refused op", "op>", "type", "processor", "reason~")
     for entry in sorted(found.partition.unsupported, key=lambda entry: entry.op):
         table.add_row(str(entry.op), entry.type, entry.processor, entry.reason)
     return table

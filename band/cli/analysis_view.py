@@ -6,7 +6,7 @@ from rich.text import Text
 
 from band.cli import analysis_tables as tables
 from band.cli.analysis import Analysis
-from band.cli.console import out
+from band.cli.console import out, print_folding
 from band.plan.evidence import Known, coefficient_marks, transfer_marks
 from band.plan.explain_plans import ExplainedPlan
 from band.report.partition_strip import strip
@@ -29,23 +29,23 @@ def show(found: Analysis, picture: Picture, *, everything: bool = False) -> None
     for line in strip(picture, out.width, ascii_only=out.options.ascii_only):
         out.print(line, no_wrap=True, overflow="crop", crop=True)
     order = tables.places(found.explanation.order)
-    out.print(tables.processor_table(found))
+    print_folding(tables.processor_table(found))
     if found.explanation.plans:
         _show_plan(found, found.explanation.plans[0], everything=everything)
     if found.partition.units:
-        out.print(tables.unit_table(found, order, everything=everything))
+        print_folding(tables.unit_table(found, order, everything=everything))
     if found.explanation.refusals:
-        out.print(tables.refusal_table(found, order, everything=everything))
+        print_folding(tables.refusal_table(found, order, everything=everything))
     if everything and found.partition.unsupported:
-        out.print(tables.every_refusal_table(found))
+        print_folding(tables.every_refusal_table(found))
     out.print()
     _say(_evidence(found))
 
 
 def _show_plan(found: Analysis, plan: ExplainedPlan, *, everything: bool) -> None:
-    out.print(tables.plan_table(found, plan))
+    print_folding(tables.plan_table(found, plan))
     if plan.cuts:
-        out.print(tables.cut_table(found, plan, everything=everything))
+        print_folding(tables.cut_table(found, plan, everything=everything))
     moving_us = sum(cut.transfer_us for cut in plan.cuts)
     word = f"{found.word} " if found.word else ""
     known = " and ".join(sorted({str(step.basis.known) for step in plan.steps}))
@@ -59,7 +59,7 @@ def _show_plan(found: Analysis, plan: ExplainedPlan, *, everything: bool) -> Non
         f"{said}\nits slices take {format_bytes(plan.load_bytes)} of the device's "
         f"{format_bytes(budget)} for models"
     )
-    out.print(tables.alternative_table(found))
+    print_folding(tables.alternative_table(found))
 
 
 def _headline(found: Analysis) -> str:

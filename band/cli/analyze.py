@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from band.analysis.partition import Mode, Preparation
-from band.cli.console import emit_json, err
+from band.cli.console import JsonOption, emit_json, err, write_text
 from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ _ModelExplorer = Annotated[
     Path | None,
     typer.Option(metavar="FILE.json", help="Write node data for Google's Model Explorer."),
 ]
-_Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +49,7 @@ def register(app: typer.Typer) -> None:
         verbose: _Verbose = False,
         svg: _Svg = None,
         model_explorer: _ModelExplorer = None,
-        json: _Json = None,
+        json: JsonOption = None,
     ) -> None:
         """Cut a model for a device: who runs what at what cost, the alternatives, every refusal."""
         from band.cli import analysis_view
@@ -75,16 +72,14 @@ def register(app: typer.Typer) -> None:
         if model_explorer is not None:
             _write_node_data(found, model_explorer)
         if found.refusal is not None:
-            if not found.partition.units:
-                raise found.refusal
-            err.print(f"no plan: {found.refusal.message}", markup=False)
+            raise found.refusal
 
 
 def _write_svg(found: "Analysis", drawn: "Picture", path: Path) -> None:
     from band.report.partition_svg import partition_svg
 
     note = f"No plan: {found.refusal.message}." if found.refusal else ""
-    _write(path, partition_svg(drawn, note=note))
+    write_text(path, partition_svg(drawn, note=note))
 
 
 def _write_node_data(found: "Analysis", path: Path) -> None:
@@ -100,7 +95,7 @@ def _write_node_data(found: "Analysis", path: Path) -> None:
         data_sets(found.device, found.partition, found.explanation, name)
     ):
         target = path.with_name(f"{path.stem}-{data.slug}{path.suffix}") if number else path
-        _write(target, json.dumps(data.content, indent=1) + "\n")
+        write_text(target, json.dumps(data.content, indent=1) + "\n")
         written.append(str(target))
     model = found.model.path or "MODEL"
     err.print(
@@ -108,13 +103,3 @@ def _write_node_data(found: "Analysis", path: Path) -> None:
         f"--node_data_paths={','.join(written)}",
         markup=False,
     )
-
-
-def _write(path: Path, text: str) -> None:
-    from band.errors import BandError, ErrorCode
-
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}; choose another place"
-        raise BandError(ErrorCode.INVALID_CONFIG, message, path=str(path)) from error

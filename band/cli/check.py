@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from band.cli.console import emit_json, err, print_table
+from band.cli.console import JsonOption, emit_json, err, print_table
 from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def register(app: typer.Typer) -> None:
         seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of all inputs.")] = 0,
         rules: RulesOption = None,
         strict: StrictOption = False,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        json: JsonOption = None,
     ) -> None:
         """Run every plan kind as a chain of slices against the whole model, bit for bit.
 

@@ -5,14 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from band.cli.console import emit_json, out
+from band.cli.console import JsonOption, emit_json, out
 
 if TYPE_CHECKING:
     from band.device.profile import Device, Processor
-
-JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-]
 
 
 def register(app: typer.Typer) -> None:

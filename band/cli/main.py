@@ -4,6 +4,7 @@ Each other module of this package that has a function ``register(app)`` is one v
 what is heavy (scipy, grpc, interpreters) inside the function that needs it.
 """
 
+import errno
 import importlib
 import pkgutil
 import sys
@@ -19,6 +20,7 @@ from band.errors import OUTCOMES, BandError, ErrorCode
 
 INTERRUPTED_EXIT_CODE = 130
 USAGE_EXIT_CODE = 2
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def build_app() -> typer.Typer:
@@ -56,6 +58,8 @@ def main() -> None:
     args = [a for a in sys.argv[1:] if a != "--debug"]
     try:
         code = build_app()(args=args, standalone_mode=False)
+        if code == INTERRUPTED_EXIT_CODE:  # what typer makes of a KeyboardInterrupt
+            err.print("interrupted")
         sys.exit(code if isinstance(code, int) else 0)
     except typer.Abort:
         err.print("interrupted")
@@ -75,7 +79,23 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         if debug:
             traceback.print_exc()
-        err.print(
-            f"internal error: {type(error).__name__}: {error} (run with --debug)", markup=False
-        )
-        sys.exit(OUTCOMES[ErrorCode.INTERNAL].exit_code)
+        sys.exit(_report(error))
+
+
+def _report(error: Exception) -> int:
+    """Say what no verb foresaw, and return the exit code."""
+    if _was_interrupted(error):
+        err.print("interrupted")
+        return INTERRUPTED_EXIT_CODE
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        err.print(f"error: {error.strerror}; make room and run it again", markup=False)
+        return OUTCOMES[ErrorCode.OUT_OF_MEMORY].exit_code
+    err.print(f"internal error: {type(error).__name__}: {error} (run with --debug)", markup=False)
+    return OUTCOMES[ErrorCode.INTERNAL].exit_code
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Return whether an error is what a library in the middle of its import made of Ctrl-C."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -6,7 +6,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from band.cli.console import emit_json, err, out
+from band.cli.console import JsonOption, emit_json, err, out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +24,7 @@ def register(app: typer.Typer) -> None:
     @verb.command("list")
     def list_command(
         *,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        json: JsonOption = None,
     ) -> None:
         """List models: name, where they come from, size, whether they are there."""
         list_models(json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from band.cli.console import emit_json, print_table
+from band.cli.console import JsonOption, emit_json, print_table
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -24,9 +24,7 @@ def register(app: typer.Typer) -> None:
             list[Path] | None,
             typer.Option(metavar="DIR", help="Folder with more policies; may be repeated."),
         ] = None,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        json: JsonOption = None,
     ) -> None:
         """List the policies that can be asked for by name."""
         list_policies(tuple(policy_dir or ()), json)

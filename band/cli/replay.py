@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from band.cli.bars import bars
-from band.cli.console import emit_json, err, out, print_table
+from band.cli.console import JsonOption, emit_json, err, out, print_table
 
 if TYPE_CHECKING:
     from band.metrics.runs import RunRecords
@@ -56,9 +56,7 @@ def register(app: typer.Typer) -> None:
         profile: Annotated[
             Path | None, typer.Option(metavar="FILE", help="Costs that band profile measured.")
         ] = None,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        json: JsonOption = None,
         wall: Annotated[bool, typer.Option("--wall", help="Add wall-clock figures.")] = False,
         out_dir: Annotated[
             Path | None,

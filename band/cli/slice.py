@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from band.cli.console import emit_json, err, out
+from band.cli.console import JsonOption, emit_json, err, print_folding
 from band.cli.demands import RulesOption, StrictOption, demanded
 
 
@@ -26,9 +26,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         rules: RulesOption = None,
         strict: StrictOption = False,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        json: JsonOption = None,
     ) -> None:
         """Write the slices that a device loads of a model, and slices.json that wires them."""
         from band.model.source import open_model
@@ -62,7 +60,7 @@ def _print(manifest: dict[str, Any]) -> None:
         tensors = (_ids(row["inputs"]), _ids(row["outputs"]))
         counts = (f"{first}-{last}", str(len(row["ops"])), size)
         table.add_row(*counts, *tensors, ", ".join(row["processors"]) + word)
-    out.print(table)
+    print_folding(table)
 
 
 def _ids(tensors: list[dict[str, Any]]) -> str:

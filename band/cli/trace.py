@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from band.cli.bars import bars
-from band.cli.console import emit_json, err, out, print_table
+from band.cli.console import JsonOption, emit_json, err, out, print_table
 
 if TYPE_CHECKING:
     from band.trace.contents import TraceContents
@@ -48,9 +48,7 @@ def generate_command(
 def show_command(
     trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, .jsonl.")],
     *,
-    json: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-    ] = None,
+    json: JsonOption = None,
 ) -> None:
     """Check every line of a trace and print what it holds."""
     from band.trace.contents import contents
@@ -177,7 +175,7 @@ def _writable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BandError(
-            ErrorCode.INVALID_CONFIG, f"cannot write {path}: {error.strerror}"
+            ErrorCode.INVALID_CONFIG, f"cannot write {path}: {error.strerror}; name another file"
         ) from error
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from band.cli.console import emit_json, out
+from band.cli.console import JsonOption, emit_json, out
 
 REFUSED_EXIT_CODE = 2
 
@@ -25,9 +25,7 @@ def register(app: typer.Typer) -> None:
             list[str], typer.Argument(metavar="MODEL...", help="Paths or zoo names.")
         ],
         *,
-        json: Annotated[
-            str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - for stdout.")
-        ] = None,
+        json: JsonOption = None,
     ) -> None:
         """Check that model files are structurally safe, without running them.
 

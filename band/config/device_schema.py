@@ -1,12 +1,15 @@
 """The schema of a device file. Every coefficient carries its mark and its source."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
 from band.config.schema import Schema
 from band.config.values import ComputeDtype, Count, Name, Scalar, Sha256, Text
 from band.device.profile import Mark, ProcessorKind
+
+LARGEST: Final = 1e12
+"""Of a coefficient or a time in microseconds: plans add them up and must tell them from never."""
 
 
 class EvidenceSchema(Schema):
@@ -19,13 +22,19 @@ class EvidenceSchema(Schema):
 class Number(EvidenceSchema):
     """A number of 0 or more with its evidence."""
 
-    value: float = Field(ge=0)
+    value: float = Field(ge=0, le=LARGEST)
 
 
 class PositiveNumber(EvidenceSchema):
     """A positive number with its evidence."""
 
-    value: float = Field(gt=0)
+    value: float = Field(gt=0, le=LARGEST)
+
+
+class Bandwidth(EvidenceSchema):
+    """Bytes per second with their evidence."""
+
+    value: float = Field(ge=1, le=LARGEST * 1000)
 
 
 class CostSchema(Schema):
@@ -43,7 +52,7 @@ class PublishedSchema(EvidenceSchema):
     """A published latency of one exact file."""
 
     file: Text
-    latency_us: int = Field(ge=1)
+    latency_us: int = Field(ge=1, le=int(LARGEST))
 
 
 class ProcessorSchema(Schema):
@@ -70,7 +79,7 @@ class DefaultLinkSchema(Schema):
     """Moving data between any two processors that no other link joins."""
 
     sync_us: Number
-    bytes_per_s: PositiveNumber
+    bytes_per_s: Bandwidth
 
 
 class LinkSchema(DefaultLinkSchema):
@@ -89,9 +98,9 @@ class DeviceSchema(Schema):
     name: Name
     version: Text
     description: Text
-    time_scale: float = Field(default=1.0, gt=0)
+    time_scale: float = Field(default=1.0, ge=1e-6, le=1e6)
     noise_sigma: Number | None = None
-    memory_budget_mib: int = Field(default=1024, ge=1)
+    memory_budget_mib: int = Field(default=1024, ge=1, le=1 << 40)
     processors: tuple[ProcessorSchema, ...] = Field(min_length=1)
     links: tuple[LinkSchema, ...] = ()
     default_link: DefaultLinkSchema | None = None

@@ -15,7 +15,7 @@ def suggestion(word: str, known: Iterable[str], *, noun: str) -> str:
         known: what could have been written.
         noun: what the known words are, in the plural.
     """
-    known = sorted(known)
+    known = sorted(set(known))
     if not known:
         return f"no {noun} are known here"
     lowered = {name.lower(): name for name in known}

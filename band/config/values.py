@@ -1,12 +1,15 @@
 """Kinds of values that several schemas take, each with the words for a wrong one."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from band.device.cost import COMPUTE_DTYPES
 from band.model.graph import DTYPE_BYTES
+
+MOST_COPIES: Final = 256
+"""Of one processor: each is a thread of its own, and one more choice for every subgraph."""
 
 _DTYPES = (*DTYPE_BYTES, "string", "resource", "variant")
 
@@ -49,9 +52,10 @@ def _scalar(value: object) -> object:
 
 
 def _count(value: object) -> object:
-    number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_COPIES
     if not (number or value is None or value == "per_core"):
-        raise PydanticCustomError("count", "must be a whole number of at least 1, or per_core")
+        words = f"must be a whole number from 1 to {MOST_COPIES}, or per_core"
+        raise PydanticCustomError("count", words)
     return value
 
 

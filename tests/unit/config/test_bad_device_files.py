@@ -171,12 +171,39 @@ def test_the_good_file_loads(tmp_path: Path) -> None:
         (
             "backend: emulated",
             "backend: cpu\n    count: 0",
-            ":8: 'processors[0].count' must be a whole number of at least 1, or per_core",
+            ":8: 'processors[0].count' must be a whole number from 1 to 256, or per_core",
         ),
         (
             "threads: 2",
             "count: [2]",
-            ":8: 'processors[0].count' must be a whole number of at least 1, or per_core",
+            ":8: 'processors[0].count' must be a whole number from 1 to 256, or per_core",
+        ),
+        (
+            "backend: emulated",
+            "backend: cpu\n    count: 1000000000",
+            ":8: 'processors[0].count' must be a whole number from 1 to 256, or per_core",
+        ),
+        (
+            "value: 10,",
+            "value: 1e300,",
+            ":16: 'processors[0].costs.float32.dispatch_us.value' must be at most 1000000000000.0, "
+            "not 1e+300",
+        ),
+        ("value: 1e9,", "value: 1e-300,", ":28: 'links[0].bytes_per_s.value' must be at least 1"),
+        (
+            "description: A device.\n",
+            "description: A device.\ntime_scale: 1e-320\n",
+            ":4: 'time_scale' must be at least 1e-06",
+        ),
+        (
+            "description: A device.\n",
+            f"description: A device.\nmemory_budget_mib: 1{20 * '0'}\n",
+            ":4: 'memory_budget_mib' must be at most 1099511627776",
+        ),
+        (
+            "ends: [cpu, gpu]",
+            "ends: [cpu, abc]",
+            ":26: unknown processor 'abc'; the processors are cpu, gpu",
         ),
         ("ends: [cpu, gpu]", "ends: [cpu, gpo]", ":26: unknown processor 'gpo'; did you mean"),
         ("ends: [cpu, gpu]", "ends: [cpu, cpu]", ":26: 'cpu' cannot be linked with itself"),

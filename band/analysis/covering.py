@@ -8,8 +8,8 @@ import math
 from collections.abc import Collection
 from typing import Final
 
-from band.analysis.prices import Prices
-from band.analysis.stages import Needed, latency_us
+from band.analysis.prices import Prices, latency_us
+from band.analysis.stages import Needed
 
 MAX_VECTORS: Final = 64
 """Per place in a model; with more plans than that, layouts are not compared."""

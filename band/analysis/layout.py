@@ -13,8 +13,15 @@ from band.analysis.covering import best_vectors, covers
 from band.analysis.opgraph import OpGraph
 from band.analysis.orders import Flow, band_order, flow_of, other_orders, runs_of
 from band.analysis.paying_cuts import paying_cuts
-from band.analysis.prices import Pricer, Prices, SumPrices, move_times, range_prices
-from band.analysis.stages import Needed, latency_us, needed_ranges
+from band.analysis.prices import (
+    Pricer,
+    Prices,
+    SumPrices,
+    latency_us,
+    move_times,
+    range_prices,
+)
+from band.analysis.stages import Needed, needed_ranges
 from band.device.profile import Device
 from band.model.graph import Graph
 

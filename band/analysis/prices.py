@@ -96,6 +96,26 @@ def move_times(device: Device, boundary_bytes: Sequence[int]) -> Times:
     return moves
 
 
+def latency_us(prices: Prices, waits_us: Sequence[float]) -> float:
+    """Return the latency of the best plan from the first unit on; inf if there is none.
+
+    Args:
+        prices: of all ranges.
+        waits_us: per processor, until it is free; inf if it is down.
+    """
+    waits = np.array(waits_us, dtype=float)
+    units = prices.unit_count
+    finish = np.full((units + 1, len(waits)), np.inf)
+    begin = waits
+    for first in range(units):
+        if first:
+            arrival = (finish[first][:, None] + prices.moves[first]).min(axis=0)
+            begin = np.maximum(waits, arrival)
+        done = begin[:, None] + prices.costs[:, first, first + 1 :]
+        np.minimum(finish[first + 1 :], done.T, out=finish[first + 1 :])
+    return float(finish[units].min())
+
+
 class SumPrices:
     """Prices of single ops, of which the prices of ranges are sums.
 

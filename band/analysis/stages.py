@@ -17,7 +17,7 @@ may still hold a plan that a quite different chain of stages dominates; it is ke
 candidate and no plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -31,6 +31,8 @@ Times = npt.NDArray[np.float64]
 
 WORK_LIMIT: Final = 400_000_000
 """Above this many steps nothing is pruned: five kinds of processors and 128 units need as many."""
+_BLOCK: Final = 4096
+"""Stages that are compared at a time; it bounds the memory that takes."""
 
 
 class Needed(NamedTuple):
@@ -139,7 +141,7 @@ class _Search:
         self._end = self._count
         self._all_ways: dict[int, _Ways] = {}
         self._pairs: dict[tuple[int, int, int, int], Flags] = {}
-        self._dearer_later: dict[tuple[int, int], Flags] = {}
+        self._dearer: dict[tuple[int, int], Flags] = {}
         self._useful: dict[tuple[int, int], Flags] = {}
 
     def run(self) -> set[tuple[int, int, int]]:
@@ -189,22 +191,24 @@ class _Search:
             both = before[: self._units, then, None, None] + after
             later = np.full_like(both, np.inf)
             later[:-1] = np.minimum.accumulate(both[::-1], axis=0)[::-1][1:]
-            dearer = self._dearer(used | 1 << then, then)
-            later[:, dearer] = _least_later(both[:, dearer], after[:, dearer])
-            self._pairs[key] = np.isfinite(both) & (both < later) & (both < before[None])
+            kept = np.isfinite(both) & (both < before[None])
+            doubted = kept & (both >= later) & self._dearer_later(used | 1 << then, then)
+            kept &= both < later
+            kept[doubted] = _not_replaced(np.argwhere(doubted), both, after)
+            self._pairs[key] = kept
         return self._pairs[key]
 
-    def _dearer(self, used: int, begun: int) -> Flags:
-        """Return [end, then]: where a stage that begins later may take longer.
+    def _dearer_later(self, used: int, begun: int) -> Flags:
+        """Return [start, end, then]: stages that would take longer with some later start.
 
         It has less to run, but may have to move more, or be a part that costs more than the whole.
         """
-        if (used, begun) not in self._dearer_later:
+        if (used, begun) not in self._dearer:
             takes = self._ways(used).handover[:, begun]
-            sooner = np.minimum.accumulate(takes, axis=0)
-            dearer = (takes > sooner) & np.isfinite(takes)
-            self._dearer_later[used, begun] = np.asarray(dearer.any(axis=0))
-        return self._dearer_later[used, begun]
+            known = np.where(np.isfinite(takes), takes, -np.inf)
+            longest = np.maximum.accumulate(known[::-1], axis=0)[::-1]
+            self._dearer[used, begun] = longest > takes
+        return self._dearer[used, begun]
 
     def _ways(self, used: int) -> _Ways:
         if used not in self._all_ways:
@@ -265,30 +269,19 @@ class _Search:
                         waiting.add(place)
 
 
-def _least_later(both: Times, takes: Times) -> Times:
-    """Return per row the least of ``both`` in the later rows that take no longer."""
-    least = np.full_like(both, np.inf)
-    for row in range(len(both) - 1 if both.size else 0):
-        no_longer = takes[row + 1 :] <= takes[row]
-        least[row] = np.where(no_longer, both[row + 1 :], np.inf).min(axis=0)
-    return least
-
-
-def latency_us(prices: Prices, waits_us: Sequence[float]) -> float:
-    """Return the latency of the best plan from the first unit on; inf if there is none.
+def _not_replaced(stages: npt.NDArray[np.intp], both: Times, takes: Times) -> Flags:
+    """Return per stage whether no later start makes what follows as early and takes no longer.
 
     Args:
-        prices: of all ranges.
-        waits_us: per processor, until it is free; inf if it is down.
+        stages: rows (start, end, then).
+        both: [start, end, then], from an earlier stage to the end of this one.
+        takes: same indices, this one alone.
     """
-    waits = np.array(waits_us, dtype=float)
-    units = prices.unit_count
-    finish = np.full((units + 1, len(waits)), np.inf)
-    begin = waits
-    for first in range(units):
-        if first:
-            arrival = (finish[first][:, None] + prices.moves[first]).min(axis=0)
-            begin = np.maximum(waits, arrival)
-        done = begin[:, None] + prices.costs[:, first, first + 1 :]
-        np.minimum(finish[first + 1 :], done.T, out=finish[first + 1 :])
-    return float(finish[units].min())
+    kept = [np.zeros(0, dtype=np.bool_)]
+    for first in range(0, len(stages), _BLOCK):
+        start, end, then = stages[first : first + _BLOCK].T
+        later = np.arange(len(both))[:, None] > start
+        as_early = both[:, end, then] <= both[start, end, then]
+        no_longer = takes[:, end, then] <= takes[start, end, then]
+        kept.append(~(later & as_early & no_longer).any(axis=0))
+    return np.concatenate(kept)

@@ -9,8 +9,8 @@ from band.analysis.covering import best_vectors, covers
 from band.analysis.layout import Problem, lay_out, unit_runs
 from band.analysis.opgraph import OpGraph
 from band.analysis.paying_cuts import paying_cuts
-from band.analysis.prices import SumPrices, move_times, range_prices
-from band.analysis.stages import latency_us, needed_ranges
+from band.analysis.prices import SumPrices, latency_us, move_times, range_prices
+from band.analysis.stages import needed_ranges
 from band.device.cost import Pricing
 from band.device.profile import Device
 from band.model.graph import Graph

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from band.analysis import stages
-from band.analysis.prices import Prices
-from band.analysis.stages import Needed, latency_us, needed_ranges
+from band.analysis.prices import Prices, latency_us
+from band.analysis.stages import Needed, needed_ranges
 
 INF = float("inf")
 

@@ -15,7 +15,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from fnmatch import fnmatch
 from pathlib import Path
@@ -236,12 +236,10 @@ def summary(found: Sequence[Measured], busy: int) -> dict[str, Any]:
         return document("chain", {}, {}, "no model runs whole for long enough")
     metrics: dict[str, float] = {"models": len(found)}
     ratios: dict[str, float] = {}
-    series: dict[str, Callable[[Measured], float]] = {
-        **{f"chain_k{count}_over_whole": lambda m, k=count: m.ratios[k] for count in COUNTS},
-        "whole_again": lambda m: m.noise,
-    }
-    for name, of in series.items():
-        values = sorted(of(m) for m in found)
+    series = {f"chain_k{count}_over_whole": [m.ratios[count] for m in found] for count in COUNTS}
+    series["whole_again"] = [m.noise for m in found]
+    for name, unsorted in series.items():
+        values = sorted(unsorted)
         ratios[name] = statistics.median(values)
         metrics[f"{name}_p10"] = values[len(values) // 10]
         metrics[f"{name}_p90"] = values[-1 - len(values) // 10]

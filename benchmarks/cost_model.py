@@ -37,7 +37,7 @@ from band.model.model import Model
 from band.model.source import open_model
 from band.model.work import op_work
 from band.runtime.bench import Bench, Target
-from band.runtime.profiler import profile_models
+from band.runtime.profiler import Wanted, profile_models
 from band.runtime.registration import prepare
 from band.runtime.shapes import ask_shapes
 from band.runtime.workforce import Workforce
@@ -109,7 +109,7 @@ def _one_processor(device: Device) -> Device:
 
 def _measured(path: Path, device: Device, runs: int) -> Subject:
     model = open_model(str(path))
-    profile = profile_models(device, [model], runs=runs).profile
+    profile = profile_models(device, [Wanted(model)], runs=runs).profile
     prepared = prepare(model, device, shapes=lambda unshaped: ask_shapes(unshaped, device))
     graph = prepared.model.graph
     known = {m.ops for m in profile.measured}

@@ -82,11 +82,11 @@ def run_simpy(models: list[PlanTable], source: FixedArrivals) -> list[int]:
             finish, worker, cost = min(
                 (max(environment.now, free_at[w]) + cost, w, cost) for w, cost in hops
             )
-            free_at[worker] = finish
+            free_at[worker] = int(finish)
             with workers[worker].request() as turn:
                 yield turn
                 yield environment.timeout(cost)
-        latencies.append(environment.now - arrived)
+        latencies.append(int(environment.now - arrived))
 
     def arrivals() -> Generator[simpy.Event, None, None]:
         for arrival in source.roots():

@@ -18,9 +18,9 @@ CHOSEN = (
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import cost_model  # type: ignore[import-not-found]  # noqa: PLC0415 - a script, not a module
+    import cost_model  # noqa: PLC0415 - a script, not a module
 
-    return cost_model  # type: ignore[no-any-return]
+    return cost_model
 
 
 def test_without_real_models_the_benchmark_says_what_it_needs(

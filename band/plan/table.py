@@ -22,6 +22,7 @@ class Span(NamedTuple):
         inputs, outputs: boundary tensors by original tensor id.
         peak_bytes: activations alive at the worst moment.
         load_bytes: memory that the loaded slice takes.
+        energy_uj: energy of one run, 0 where nothing is known of it.
     """
 
     first: int
@@ -32,6 +33,7 @@ class Span(NamedTuple):
     outputs: tuple[int, ...] = ()
     peak_bytes: int = 0
     load_bytes: int = 0
+    energy_uj: int = 0
 
     @property
     def units(self) -> int:

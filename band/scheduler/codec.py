@@ -108,6 +108,10 @@ def _slice(value: Any) -> SliceKey:
     return SliceKey(*value)
 
 
+def _streams(value: Any) -> tuple[events.StreamLoad, ...]:
+    return tuple(events.StreamLoad(*_tuples(stream)) for stream in value)
+
+
 def _task(value: Any) -> Task:
     number, key, *rest = _tuples(value)
     return Task(number, SliceKey(*key), *rest)
@@ -123,6 +127,7 @@ _READERS: Final[Mapping[tuple[type, str], Callable[[Any], Any]]] = {
     (events.ModelAdded, "table"): table_from_json,
     (events.SliceLoaded, "slice"): _slice,
     (events.SliceEvicted, "slice"): _slice,
+    (events.StreamsDeclared, "streams"): _streams,
     (commands.Load, "slice"): _slice,
     (commands.Evict, "slice"): _slice,
     (commands.Run, "task"): _task,

@@ -21,6 +21,7 @@ from band.scheduler.events import (
     SliceBudget,
     SliceEvicted,
     SliceLoaded,
+    StreamsDeclared,
     TaskFailed,
     TaskFinished,
     Tick,
@@ -161,6 +162,8 @@ class Core:
                 self._passes.overran(event, now_us)
             case AdviceReady():
                 self._passes.advised(event.policy, event.payload)
+            case StreamsDeclared():
+                self._state.declared = event.streams
             case _:
                 assert_never(event)
 

@@ -42,6 +42,8 @@ class RequestArrived(NamedTuple):
         deadline_us: absolute; finishing later is late, not an error.
         expires_us: absolute; if the job has not started by then, it is dropped.
         processor: name of the processor it must run on, if the app pinned one.
+        app: who asked, for quotas and fair shares; "" for an app that does not say.
+        supersede: it makes a frame of the same stream and model that still waits obsolete.
     """
 
     request: int
@@ -53,6 +55,8 @@ class RequestArrived(NamedTuple):
     deadline_us: int | None = None
     expires_us: int | None = None
     processor: str | None = None
+    app: str = ""
+    supersede: bool = False
 
 
 class TaskFinished(NamedTuple):
@@ -162,6 +166,40 @@ class AdviceReady(NamedTuple):
     payload: Json
 
 
+class StreamLoad(NamedTuple):
+    """One source of requests: a model that a stream asks for again and again.
+
+    Attributes:
+        stream, model: whose requests.
+        period_us: mean time from one request to the next.
+        next_us: absolute time of the next one, as far as is known.
+        deadline_us: from the arrival of the frame; None if its requests carry none.
+        parents: models of the same stream and frame whose completion issues it; empty for a root.
+        copies: mean number of requests a frame.
+        priority, app: as in RequestArrived.
+        frames: how many more frames come; None if nobody says.
+        expires_us: from the arrival of the frame, as in RequestArrived; None without.
+    """
+
+    stream: str
+    model: str
+    period_us: int
+    next_us: int
+    deadline_us: int | None = None
+    parents: tuple[str, ...] = ()
+    copies: float = 1.0
+    priority: int = 0
+    app: str = ""
+    frames: int | None = None
+    expires_us: int | None = None
+
+
+class StreamsDeclared(NamedTuple):
+    """A driver knows what load is coming; it replaces what was declared before."""
+
+    streams: tuple[StreamLoad, ...]
+
+
 class Tick(NamedTuple):
     """The time asked for with ``WakeAt`` has come."""
 
@@ -181,5 +219,6 @@ Event = (
     | PolicySwapped
     | PolicyOverran
     | AdviceReady
+    | StreamsDeclared
     | Tick
 )

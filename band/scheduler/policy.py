@@ -5,12 +5,13 @@ attribute ``info`` and a method ``plan(view)``; the loader finds them, the core 
 decision. ``plan`` must be a pure function of the view and of the policy's own state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from band.plan.table import PlanTable, Span
 from band.plan.task import SliceKey
+from band.scheduler.advice import Simulate, Snapshot
 from band.scheduler.commands import DropReason
 from band.scheduler.events import Json
 from band.scheduler.view import JobView, View
@@ -95,8 +96,15 @@ class Policy(Protocol):
 class Advisor(Protocol):
     """A policy that asks for work off the hot path."""
 
-    def advise(self, snapshot: Any, params: Any, simulate: Callable[..., Any], budget: int) -> Json:
-        """Return a payload; pure, and runs at most ``budget`` simulations."""
+    def advise(self, snapshot: Snapshot, params: Any, simulate: Simulate, budget: int) -> Json:
+        """Return a payload; pure, and runs at most ``budget`` simulations.
+
+        Args:
+            snapshot: the core at the moment of the Advise.
+            params: of the policy.
+            simulate: plays the near future under a payload.
+            budget: how many simulations may be run.
+        """
         ...
 
     def advised(self, payload: Json) -> None:

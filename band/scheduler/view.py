@@ -17,6 +17,7 @@ class JobView(NamedTuple):
         holder: processor that holds its boundary tensors, -1 before the first task.
         processor: index of the processor it is pinned to, or -1.
         together: further jobs that share its run of a merged model, if any.
+        app: who asked.
     """
 
     job: int
@@ -31,6 +32,7 @@ class JobView(NamedTuple):
     holder: int
     processor: int
     together: tuple[int, ...] = ()
+    app: str = ""
 
     @property
     def jobs(self) -> tuple[int, ...]:

@@ -28,7 +28,13 @@ EVENTS: list[events.Event] = [
     events.ModelAdded(TABLE, ((0, 0, 0),), True, 1 << 28),
     events.ModelRemoved("m"),
     events.RequestArrived(7, "m"),
-    events.RequestArrived(8, "m", "camera", 3, (1, 2), 1, 500, 900, "cpu"),
+    events.RequestArrived(8, "m", "camera", 3, (1, 2), 1, 500, 900, "cpu", "photo_app", True),
+    events.StreamsDeclared(
+        (
+            events.StreamLoad("camera", "m", 33_333, 0, 33_333),
+            events.StreamLoad("camera", "n", 33_333, 0, None, ("m",), 1.5, 2, "app", 30, 40_000),
+        )
+    ),
     events.TaskFinished(3, 120, 4),
     events.TaskFailed(3, "broken"),
     events.SliceLoaded(BIG, 2, 1 << 20),

@@ -146,6 +146,8 @@ class _DaemonTarget:
             frame=request.frame,
             parents=request.parents,
             processor=request.processor,
+            app=request.app,
+            supersede=request.supersede,
         )
 
     def ended(self, future: "Future[Any]") -> Ended:

@@ -137,6 +137,8 @@ class _EngineTarget:
             frame=request.frame,
             parents=request.parents,
             processor=request.processor,
+            app=request.app,
+            supersede=request.supersede,
         )
 
     def ended(self, future: "Future[Any]") -> Ended:

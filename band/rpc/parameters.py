@@ -24,6 +24,8 @@ OURS: Final = (
     "band_stream",
     "band_frame",
     "band_parents",
+    "band_app",
+    "band_supersede",
 )
 _REFUSED: Final = {
     "sequence_id": "sequences are not offered; leave sequence_id out",
@@ -54,6 +56,8 @@ def read_parameters(parameters: Mapping[str, Any]) -> RequestParameters:
         "stream": _string(parameters, "band_stream"),
         "frame": _integer(parameters, "band_frame", MAX_INT64),
         "parents": _parents(_string(parameters, "band_parents")),
+        "app": _string(parameters, "band_app"),
+        "supersede": _boolean(parameters, "band_supersede"),
     }
     if read["slo_us"] is not None and read["deadline_us"] is not None:
         raise BandError(
@@ -87,6 +91,7 @@ def write_parameters(target: Any, values: RequestParameters) -> None:
         "band_processor": values.get("processor"),
         "band_stream": values.get("stream"),
         "band_parents": ",".join(map(str, values.get("parents", ()))),
+        "band_app": values.get("app"),
     }
     for key, number in integers.items():
         if number is not None:
@@ -94,6 +99,8 @@ def write_parameters(target: Any, values: RequestParameters) -> None:
     for key, text in strings.items():
         if text:
             target[key].string_param = text
+    if values.get("supersede"):
+        target["band_supersede"].bool_param = True
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
@@ -129,6 +136,14 @@ def _string(parameters: Mapping[str, Any], key: str) -> str:
     if parameters[key].WhichOneof("parameter_choice") != "string_param":
         raise BandError(ErrorCode.INVALID_REQUEST, f"parameter {key!r} must be a string")
     return str(parameters[key].string_param)
+
+
+def _boolean(parameters: Mapping[str, Any], key: str) -> bool:
+    if key not in parameters:
+        return False
+    if parameters[key].WhichOneof("parameter_choice") != "bool_param":
+        raise BandError(ErrorCode.INVALID_REQUEST, f"parameter {key!r} must be true or false")
+    return bool(parameters[key].bool_param)
 
 
 def _parents(text: str) -> tuple[int, ...]:

@@ -62,7 +62,14 @@ class TraceRecording:
             processor=event.processor,
         )
         self._writer.write(
-            Frame(at_us=self._last_us, stream=event.stream, frame=event.frame, nodes=(node,))
+            Frame(
+                at_us=self._last_us,
+                stream=event.stream,
+                frame=event.frame,
+                app=event.app,
+                supersede=event.supersede,
+                nodes=(node,),
+            )
         )
         self.requests += 1
 

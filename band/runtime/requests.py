@@ -24,6 +24,9 @@ class RequestParameters(TypedDict, total=False):
         stream, frame: which frame of which stream it belongs to.
         parents: requests whose completion led to this one.
         processor: name of the processor it must run on.
+        app: who asks, for quotas and fair shares.
+        supersede: it takes the place of older frames of the same app, stream and model that have
+            not started; they are dropped.
     """
 
     priority: int
@@ -34,6 +37,8 @@ class RequestParameters(TypedDict, total=False):
     frame: int | None
     parents: tuple[int, ...]
     processor: str | None
+    app: str
+    supersede: bool
 
 
 class RequestMaker:
@@ -94,6 +99,8 @@ class RequestMaker:
             deadline_us,
             None if timeout_us is None else now_us + timeout_us,
             self._processor(model, parameters.get("processor")),
+            parameters.get("app", ""),
+            parameters.get("supersede", False),
         )
 
     def _processor(self, model: str, name: str | None) -> str | None:

@@ -135,6 +135,8 @@ class FrameTracker:
                 deadline_us=spec.deadline_us,
                 expires_us=spec.expires_us,
                 processor=spec.processor,
+                app=play.frame.app,
+                supersede=play.frame.supersede,
             )
 
     def _drop_after(self, play: _Play, node: int, now_us: int) -> None:

@@ -67,7 +67,14 @@ def _stream_frames(stream: Stream, seconds: float, seed: int) -> Iterator[Frame]
             at_us = round(release_us + late * stream.jitter_us)
             nodes = _nodes(stream, order, draws, at_us)
             if any(node.count for node in nodes):
-                yield Frame(at_us=at_us, stream=stream.name, frame=number, nodes=nodes)
+                yield Frame(
+                    at_us=at_us,
+                    stream=stream.name,
+                    frame=number,
+                    app=stream.app,
+                    supersede=stream.supersede,
+                    nodes=nodes,
+                )
         number += 1
 
 

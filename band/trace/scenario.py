@@ -65,6 +65,8 @@ class Stream(Schema):
         duration_s: after this time from its first frame the stream ends; None: with the trace.
         deadline_ms: of every request of a frame, from the frame's arrival.
         priority: of its nodes; 1 is highest, 0 the scheduler's default.
+        app: who sends it, for quotas and fair shares.
+        supersede: a new frame takes the place of older ones that have not started.
     """
 
     name: Text
@@ -76,6 +78,8 @@ class Stream(Schema):
     duration_s: Annotated[float, Field(gt=0)] | None = None
     deadline_ms: Deadline | None = None
     priority: Annotated[int, Field(ge=0)] = 0
+    app: str = ""
+    supersede: bool = False
     nodes: Annotated[tuple[NodeSpec, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

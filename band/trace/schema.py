@@ -97,12 +97,17 @@ class Frame:
     Attributes:
         at_us: when it arrives.
         frame: its number in the stream; None for a request that belongs to no frame.
+        app: who sends it; "" if nobody says.
+        supersede: each of its requests makes those of older frames, of the same app, stream and
+            model, obsolete that have not started.
         nodes: parents before children, never empty.
     """
 
     at_us: Whole
     stream: Text = ""
     frame: Whole | None = None
+    app: Text = ""
+    supersede: Annotated[bool, Strict()] = False
     nodes: Annotated[tuple[Node, ...], MinLen(1)]
 
     @property

@@ -185,7 +185,15 @@ def test_a_recording_is_a_trace_of_what_arrived(model_dir: Path, tmp_path: Path)
         path = client.start_recording("second")
         assert _refused(lambda: client.start_recording("third")).code is ErrorCode.QUOTA
         for frame in range(2):
-            client.infer("chain", INPUTS, stream="camera", frame=frame, slo_us=70_000)
+            client.infer(
+                "chain",
+                INPUTS,
+                stream="camera",
+                frame=frame,
+                slo_us=70_000,
+                app="headset",
+                supersede=frame == 1,
+            )
         assert client.stop_recording() == (path, 2)
         assert _refused(client.stop_recording).code is ErrorCode.INVALID_REQUEST
         assert _refused(lambda: client.start_recording("second")).code is ErrorCode.INVALID_REQUEST
@@ -196,6 +204,7 @@ def test_a_recording_is_a_trace_of_what_arrived(model_dir: Path, tmp_path: Path)
         ("camera", 0, "chain"),
         ("camera", 1, "chain"),
     ]
+    assert [(f.app, f.supersede) for f in frames] == [("headset", False), ("headset", True)]
     deadlines = [f.nodes[0].deadline_us for f in frames]
     assert all(d is not None and f.at_us < d for d, f in zip(deadlines, frames, strict=True))
     assert asked.header.models[0].name == "chain"

@@ -32,6 +32,8 @@ DEFAULTS: RequestParameters = {
     "stream": "",
     "frame": None,
     "parents": (),
+    "app": "",
+    "supersede": False,
 }
 
 
@@ -49,6 +51,8 @@ def test_what_a_client_writes_is_what_the_daemon_reads() -> None:
         "stream": "camera",
         "frame": 0,
         "parents": (7, 9),
+        "app": "headset",
+        "supersede": True,
     }
     request = wire.ModelInferRequest()
     write_parameters(request.parameters, sent)
@@ -84,6 +88,8 @@ def test_parameters_of_others_are_tolerated() -> None:
         ({"band_slo_us": 1.5}, "'band_slo_us' must be an integer"),
         ({"band_processor": 3}, "'band_processor' must be a string"),
         ({"band_parents": "1,x"}, "'band_parents' is '1,x'"),
+        ({"band_app": 3}, "'band_app' must be a string"),
+        ({"band_supersede": "yes"}, "'band_supersede' must be true or false"),
         ({"band_slo_us": 5, "band_deadline_us": 9}, "not both"),
         ({"band_slo": 5}, "did you mean 'band_slo_us'?"),
     ],

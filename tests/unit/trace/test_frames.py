@@ -31,6 +31,16 @@ def test_roots_arrive_with_their_frame_and_children_do_not() -> None:
     ]
 
 
+def test_every_request_of_a_frame_carries_its_app_and_whether_it_supersedes() -> None:
+    header = Header(scenario="t", seconds=1.0, models=(TraceModel(name="m"),))
+    nodes = (node("a"), node("b", "a"))
+    frame = Frame(at_us=0, stream="s", frame=0, app="headset", supersede=True, nodes=nodes)
+    play = FrameTracker(Trace(header=header, frames=(frame,)))
+    (root,) = play.roots()
+    (child,) = play.finished(root.request.request, OK, 5)
+    assert [(r.app, r.supersede) for r in (root.request, child)] == [("headset", True)] * 2
+
+
 def test_a_child_arrives_when_the_last_copy_of_the_last_parent_completes() -> None:
     play = tracker([node("a"), node("b", count=2), node("c", "a", "b", deadline_us=77)])
     a, b0, b1 = (arrival.request.request for arrival in play.roots())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from band.trace.generator import generate
+from band.trace.reader import read_trace
 from band.trace.scenario import Scenario
 from band.trace.schema import Frame
 from band.trace.writer import write_trace
@@ -53,6 +54,18 @@ def test_a_stream_ends_after_its_duration() -> None:
     made = frames(scenario(offset_ms=1000.0, duration_s=2.0))
     assert made[0].at_us == 1_000_000
     assert len(made) == 60
+
+
+def test_the_app_of_a_stream_and_its_wish_to_supersede_come_back_from_the_file(
+    tmp_path: Path,
+) -> None:
+    recipe = scenario(app="headset", supersede=True)
+    write_trace(generate(recipe, seconds=1, seed=3), tmp_path / "t.jsonl")
+    read = list(read_trace(tmp_path / "t.jsonl").frames)
+    assert read == frames(recipe, seconds=1.0, seed=3)
+    assert {(f.app, f.supersede) for f in read} == {("headset", True)}
+    plain = list(generate(scenario(), seconds=1, seed=3).frames)
+    assert {(f.app, f.supersede) for f in plain} == {("", False)}
 
 
 def test_skipped_frames_keep_their_numbers() -> None:

@@ -6,12 +6,13 @@ Transfers and waiting are left out, so no policy can pass the bound. The duals o
 are the prices of their time: what a little more of each would add.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from band.errors import BandError, ErrorCode
-from band.plan.table import PlanTable
+from band.plan.table import PlanTable, Span
 from band.units import US_PER_S
 
 _MIN_USE: Final = 1e-9
@@ -69,6 +70,35 @@ def capacity_bound(tables: Iterable[PlanTable], rates_per_s: Mapping[str, float]
         prices=prices,
         utilisation=utilisation,
     )
+
+
+def cheapest_way(table: PlanTable, prices: Sequence[float]) -> tuple[float, tuple[int, ...]]:
+    """Return the cheapest way through a model when each processor's time has a price.
+
+    At the prices of a capacity bound, the requests of the bound cost one second a second, and no
+    mix of requests that a device can complete costs more.
+
+    Args:
+        table: of the model.
+        prices: per processor, 0 or more.
+
+    Returns:
+        The sum of time times price, in microseconds, and the time on each processor. The sum is
+        infinite if the table has no way from the first to the last unit.
+    """
+    count = len(table.processors)
+    cost: list[float] = [0.0, *[math.inf] * table.unit_count]
+    came: list[Span | None] = [None] * (table.unit_count + 1)
+    for span in table.spans:  # sorted by their first unit, so where it begins is settled
+        reached = cost[span.first] + span.cost_us * prices[span.processor]
+        if reached < cost[span.last + 1]:
+            cost[span.last + 1], came[span.last + 1] = reached, span
+    times_us = [0] * count
+    unit = table.unit_count
+    while (step := came[unit]) is not None:
+        times_us[step.processor] += step.cost_us
+        unit = step.first
+    return cost[-1], tuple(times_us)
 
 
 def _used_tables(tables: Iterable[PlanTable], rates_per_s: Mapping[str, float]) -> list[PlanTable]:

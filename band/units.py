@@ -1,9 +1,10 @@
-"""Conversions and readable forms of the integer units used everywhere (microseconds, bytes)."""
+"""Conversions and readable forms of the integer units used everywhere: time, memory, energy."""
 
 from typing import Final
 
 US_PER_MS: Final = 1_000
 US_PER_S: Final = 1_000_000
+UJ_PER_J: Final = 1_000_000
 BYTES_PER_MIB: Final = 1 << 20
 
 

@@ -7,14 +7,14 @@ alone, so simulator, engine and daemon are judged by the same code.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from band.errors import BandError, ErrorCode
 from band.metrics.records import RequestRecord
 from band.scheduler.commands import JobOutcome
 from band.units import US_PER_S
 
-PERCENTILES = (50, 95, 99)
+PERCENTILES: Final = (50, 90, 95, 99, 99.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,8 @@ class Figures:
         fps: complete frames per second; completed requests per second if there are no frames.
         percentiles_us: nearest-rank latency of completed requests per percentile; None without.
         slo_satisfaction: share of the sent requests with a deadline that completed within it.
+        deadline_misses: how many of those did not; None if no request has a deadline.
+        queue_mean_us, queue_p95_us: arrival to first dispatch, of the requests that ever ran.
         split_requests: completed requests that ran as at least two slices on two processors.
     """
 
@@ -69,6 +71,13 @@ class Figures:
     percentiles_us: tuple[int | None, ...]
     slo_satisfaction: float | None
     split_requests: int
+    deadline_misses: int | None
+    queue_mean_us: int | None
+    queue_p95_us: int | None
+
+    def percentile_us(self, percent: float) -> int | None:
+        """Return one of the percentiles of ``PERCENTILES``."""
+        return self.percentiles_us[PERCENTILES.index(percent)]
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as they stand in a replay document."""
@@ -81,10 +90,16 @@ class Figures:
                 "on_time": frames.on_time,
             },
             "fps": round(self.fps, 3),
-            **{f"p{p}_us": us for p, us in zip(PERCENTILES, self.percentiles_us, strict=True)},
+            **{
+                f"{percentile_name(percent)}_us": us
+                for percent, us in zip(PERCENTILES, self.percentiles_us, strict=True)
+            },
             "slo_satisfaction": (
                 None if self.slo_satisfaction is None else round(self.slo_satisfaction, 6)
             ),
+            "deadline_misses": self.deadline_misses,
+            "queue_mean_us": self.queue_mean_us,
+            "queue_p95_us": self.queue_p95_us,
             "split_requests": self.split_requests,
         }
 
@@ -105,21 +120,34 @@ def figures(requests: Sequence[RequestRecord], *, sent: int, duration_us: int) -
     done = frames.complete if frames.sent else counts.completed
     latencies = sorted(r.latency_us for r in requests if _completed(r))
     due = [r for r in requests if r.deadline_us is not None]
+    on_time = sum(r.on_time for r in due)
+    queued = sorted(r.queue_us for r in requests if r.queue_us is not None)
     return Figures(
         requests=counts,
         frames=frames,
         fps=done * US_PER_S / duration_us if duration_us else 0.0,
         percentiles_us=tuple(nearest_rank(latencies, p) for p in PERCENTILES),
-        slo_satisfaction=sum(r.on_time for r in due) / len(due) if due else None,
+        slo_satisfaction=on_time / len(due) if due else None,
         split_requests=sum(_completed(r) and r.split for r in requests),
+        deadline_misses=len(due) - on_time if due else None,
+        queue_mean_us=round(sum(queued) / len(queued)) if queued else None,
+        queue_p95_us=nearest_rank(queued, 95),
     )
 
 
-def nearest_rank(ascending: Sequence[int], percent: int) -> int | None:
-    """Return the smallest value that at least ``percent`` % of the values do not exceed."""
+def percentile_name(percent: float) -> str:
+    """Return how a percentile is called in a document: ``p99``, ``p99_9``."""
+    return f"p{percent:g}".replace(".", "_")
+
+
+def nearest_rank(ascending: Sequence[int], percent: float) -> int | None:
+    """Return the smallest value that at least ``percent`` % of the values do not exceed.
+
+    A percent may have one digit behind the point.
+    """
     if not ascending:
         return None
-    rank = -(-len(ascending) * percent // 100)
+    rank = -(-len(ascending) * round(10 * percent) // 1000)
     return ascending[max(rank, 1) - 1]
 
 

@@ -1,9 +1,10 @@
 """What one replay of a trace under one policy leaves behind, whatever it ran on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from band.metrics.fairness import Alone
 from band.metrics.records import RequestRecord, TaskRecord
 
 
@@ -34,6 +35,11 @@ class RunRecords:
         processors: names of all processors, in the order of the device.
         reports: what must be known to read the figures, each a sentence.
         capacity_bound: the limit that no policy can pass, as JSON; None if it is not known.
+        on_time_bound: how many requests can meet their deadlines at most, under any policy; None
+            if it is not known.
+        energy_uj: of one run of a slice, by model, mask of units and processor; empty if it is
+            not known.
+        alone: each model with the device to itself; empty if it is not known.
         wall: wall-clock figures, None if they were not asked for: they are never the same twice.
     """
 
@@ -43,4 +49,7 @@ class RunRecords:
     processors: tuple[str, ...]
     reports: tuple[str, ...] = ()
     capacity_bound: Mapping[str, Any] | None = None
+    on_time_bound: int | None = None
+    energy_uj: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+    alone: Mapping[str, Alone] = field(default_factory=dict)
     wall: Mapping[str, float] | None = None

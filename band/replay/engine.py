@@ -1,6 +1,6 @@
 """Replay on an engine in this process: real slices on real or emulated processors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,10 @@ from band.device.profile import Device
 from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
 from band.model.model import Model
+from band.plan.on_time import Demand
 from band.plan.table import PlanTable
 from band.replay.assembly import assemble, latest_send_us
-from band.replay.bound import capacity_document
+from band.replay.bound import limits
 from band.replay.inputs import random_inputs
 from band.replay.open_loop import Ended, Inputs, OpenLoop
 from band.replay.policies import ChosenPolicy
@@ -35,6 +36,7 @@ class EngineReplay:
     Attributes:
         contents: of the trace.
         models: of the trace, by name.
+        demands: the requests of the trace.
         seed: of inputs and of emulated noise.
         profile: measured costs.
         wall: report wall-clock figures.
@@ -44,6 +46,7 @@ class EngineReplay:
     contents: TraceContents
     device: Device
     models: Mapping[str, Model]
+    demands: Sequence[Demand] = ()
     seed: int = 0
     profile: Profile | None = None
     policy_dirs: tuple[Path, ...] = ()
@@ -80,6 +83,7 @@ class EngineReplay:
             loaded = [_loaded(engine, model) for model in self.models]
         requests, tasks = assemble(loop.sent, never_issued, loop.start_us)
         late_us = latest_send_us(loop.sent)
+        bounds = limits(loaded, self.contents, self.demands)
         overran = [task.overrun_us for task in tasks if task.overrun_us]
         return RunRecords(
             label=RunLabel(
@@ -97,7 +101,10 @@ class EngineReplay:
                 *lateness(late_us),
                 *overruns(sum(overran), len(overran)),
             ),
-            capacity_bound=capacity_document(loaded, self.contents),
+            capacity_bound=bounds.capacity,
+            on_time_bound=bounds.on_time,
+            energy_uj=bounds.energy_uj,
+            alone=bounds.alone,
             wall={"elapsed_s": elapsed_s, "latest_send_us": late_us} if self.wall else None,
         )
 

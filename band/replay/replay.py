@@ -10,6 +10,7 @@ from band.metrics.recorder import Recorder
 from band.metrics.runs import RunRecords
 from band.metrics.summary import RunSummary, summarise
 from band.model.model import Model
+from band.replay.bound import demands, limits
 from band.replay.engine import EngineReplay
 from band.replay.models import open_models, prepare_models
 from band.replay.output import OutputFolder
@@ -67,6 +68,7 @@ def sim_runner(
         contents=contents,
         device=device,
         prepared=tuple(prepared),
+        limits=limits([one.usable for one in prepared], contents, demands(trace)),
         seed=seed,
         policy_dirs=tuple(policy_dirs),
         wall=wall,
@@ -89,6 +91,7 @@ def engine_runner(
         contents=contents,
         device=device,
         models=_opened(trace, contents, progress),
+        demands=demands(trace),
         seed=seed,
         profile=profile,
         policy_dirs=tuple(policy_dirs),

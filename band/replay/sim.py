@@ -9,7 +9,7 @@ from time import perf_counter
 from band.device.profile import Device
 from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
-from band.replay.bound import capacity_document
+from band.replay.bound import Limits
 from band.replay.policies import ChosenPolicy
 from band.replay.reports import replacements
 from band.replay.wall import DecisionTimes, EventCount
@@ -30,6 +30,7 @@ class SimReplay:
     Attributes:
         contents: of the trace.
         prepared: the models of the trace.
+        limits: of the trace on the device.
         seed: of the noise of latencies.
         wall: measure decisions and speed in wall time.
     """
@@ -37,6 +38,7 @@ class SimReplay:
     contents: TraceContents
     device: Device
     prepared: Sequence[Prepared]
+    limits: Limits = field(default_factory=Limits)
     seed: int = 0
     options: CoreOptions = field(default_factory=CoreOptions)
     policy_dirs: tuple[Path, ...] = ()
@@ -86,7 +88,10 @@ class SimReplay:
             tasks=result.tasks,
             processors=tuple(p.name for p in self.device.processors if p.available),
             reports=replacements(result.policy_reports),
-            capacity_bound=capacity_document((p.usable for p in self.prepared), self.contents),
+            capacity_bound=self.limits.capacity,
+            on_time_bound=self.limits.on_time,
+            energy_uj=self.limits.energy_uj,
+            alone=self.limits.alone,
             wall=figures if self.wall else None,
         )
 

@@ -2,34 +2,71 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Final
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from band.metrics.figures import PERCENTILES
 from band.metrics.summary import RunSummary
 from band.trace.contents import TraceContents
 from band.trace.schema import Header
-from band.units import format_us
+from band.units import UJ_PER_J, format_us
+
+_SHOWN: Final = (50, 95, 99)
+
+
+_SIDE_BY_SIDE: Final = 5
+"""More policies than these do not fit a terminal of 80 columns side by side."""
 
 
 def run_tables(header: Header, summaries: Sequence[RunSummary]) -> Iterator[Group]:
     """Yield a table of all runs and, if there are several models, one of the models.
 
+    More policies than fit side by side are one table of a line each.
+
     Args:
         header: of the trace that was played.
         summaries: of runs on one device.
     """
+    if len(summaries) > _SIDE_BY_SIDE:
+        yield _overview(header, summaries)
+        return
     yield _runs(header, summaries)
     if len(summaries[0].models) > 1:
         yield _models(summaries)
 
 
-def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
-    first = summaries[0]
+def _title(header: Header, first: RunSummary) -> str:
     requests, frames = first.total.requests.sent, first.total.frames.sent
     sent = f"{frames} frames, {requests} requests" if frames else f"{requests} requests"
+    return f"{header.scenario}, {header.seconds:g} s, {sent} on {where(first)}"
+
+
+def _overview(header: Header, summaries: Sequence[RunSummary]) -> Group:
+    first = summaries[0]
+    rate = "frames\nper s" if first.total.frames.sent else "requests\nper s"
+    table = _table()
+    table.add_column("", no_wrap=True)
+    for title in ("com-\npleted", rate, "deadlines\nmet", "of the\nlimit", "p50", "p99"):
+        table.add_column(Text(title), justify="right", no_wrap=True, vertical="bottom")
+    for summary in summaries:
+        total = summary.total
+        table.add_row(
+            summary.label.policy,
+            str(total.requests.completed),
+            f"{total.fps:.1f}",
+            _share(total.slo_satisfaction),
+            _share(summary.slo_share),
+            format_us(total.percentile_us(50)),
+            format_us(total.percentile_us(99)),
+        )
+    return _titled(_title(header, first), table)
+
+
+def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
+    first = summaries[0]
+    frames = first.total.frames.sent
     table = _side_by_side(summaries)
 
     def row(title: str, cell: Callable[[RunSummary], str]) -> None:
@@ -41,18 +78,35 @@ def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
     if frames:
         row("frames on time", lambda s: _share(s.total.frames.on_time / frames))
     row("deadlines met", lambda s: _share(s.total.slo_satisfaction))
-    for place, percent in enumerate(PERCENTILES):
-        row(f"latency p{percent}", partial(_percentile, place))
+    if first.slo_bound is not None:
+        row("  limit of any policy", lambda s: _share(s.slo_bound))
+        row("  share of the limit", lambda s: _share(s.slo_share))
+    for percent in _SHOWN:
+        row(f"latency p{percent}", partial(_percentile, percent))
+    row("queue time, mean", lambda s: format_us(s.total.queue_mean_us))
+    if first.fairness is not None:
+        row("slowdown (ANTT)", _slowdown)
     row("split requests", lambda s: str(s.total.split_requests))
     for name in first.processors:
         row(f"{name} busy", partial(_busy, name))
+    if first.energy_uj is not None:
+        row("energy", lambda s: _energy(s.energy_uj))
     for name in first.wall or {}:
         row(f"wall {name}", partial(_wall, name))
-    return _titled(f"{header.scenario}, {header.seconds:g} s, {sent} on {where(first)}", table)
+    return _titled(_title(header, first), table)
 
 
-def _percentile(place: int, summary: RunSummary) -> str:
-    return format_us(summary.total.percentiles_us[place])
+def _percentile(percent: float, summary: RunSummary) -> str:
+    return format_us(summary.total.percentile_us(percent))
+
+
+def _slowdown(summary: RunSummary) -> str:
+    fair = summary.fairness
+    return "-" if fair is None or fair.antt is None else f"{fair.antt:.2f}x"
+
+
+def _energy(energy_uj: int | None) -> str:
+    return "-" if energy_uj is None else f"{energy_uj / UJ_PER_J:.3g} J"
 
 
 def _busy(name: str, summary: RunSummary) -> str:
@@ -69,8 +123,8 @@ def _models(summaries: Sequence[RunSummary]) -> Group:
         of = [summary.models[name] for summary in summaries]
         title = f"{name}, {figures.requests.sent} sent"
         table.add_row(title)
-        table.add_row("  latency p50", *(format_us(f.percentiles_us[0]) for f in of))
-        table.add_row("  latency p99", *(format_us(f.percentiles_us[-1]) for f in of))
+        table.add_row("  latency p50", *(format_us(f.percentile_us(50)) for f in of))
+        table.add_row("  latency p99", *(format_us(f.percentile_us(99)) for f in of))
         if figures.slo_satisfaction is not None:
             table.add_row("  deadlines met", *(_share(f.slo_satisfaction) for f in of))
     return _titled(f"per model, on {where(summaries[0])}", table)
@@ -124,10 +178,13 @@ def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
     for summary in summaries:
         for report in summary.reports:
             yield f"{summary.label.policy}: {report}"
-    bound = summaries[0].capacity_bound
+    first = summaries[0]
+    if first.slo_bound is not None and len(summaries) > _SIDE_BY_SIDE:
+        yield f"limit of any policy: {_share(first.slo_bound)} of the deadlines met"
+    bound = first.capacity_bound
     if bound is not None:
         yield (
-            f"capacity bound: under no policy can {summaries[0].label.device} sustain more than "
+            f"capacity bound: under no policy can {first.label.device} sustain more than "
             f"{bound['scale']:.2f} times this load ({bound['requests_per_s']:.0f} requests/s)"
         )
 

@@ -40,10 +40,18 @@ def percentiles(latencies: Sequence[int]) -> tuple[int | None, ...]:
 
 
 def test_percentiles_are_values_that_occurred_by_nearest_rank() -> None:
-    assert percentiles(range(100, 0, -1)) == (50, 95, 99)
-    assert percentiles([10, 20]) == (10, 20, 20)
-    assert percentiles([7]) == (7, 7, 7)
-    assert percentiles([]) == (None, None, None)
+    assert percentiles(range(100, 0, -1)) == (50, 90, 95, 99, 100)
+    assert percentiles(range(2_000)) == (999, 1_799, 1_899, 1_979, 1_997)
+    assert percentiles([10, 20]) == (10, 20, 20, 20, 20)
+    assert percentiles([7]) == (7,) * 5
+    assert percentiles([]) == (None,) * 5
+
+
+def test_percentiles_stand_in_the_document_under_their_names() -> None:
+    made = figures([record(0, 500)], sent=1, duration_us=10)
+    names = ("p50_us", "p90_us", "p95_us", "p99_us", "p99_9_us")
+    assert [made.to_json()[name] for name in names] == [500] * 5
+    assert made.percentile_us(99.9) == 500
 
 
 @pytest.mark.parametrize(("percent", "value"), [(0, 15), (5, 15), (30, 20), (40, 20), (100, 50)])
@@ -53,7 +61,7 @@ def test_nearest_rank_of_the_textbook_example(percent: int, value: int) -> None:
 
 def test_latency_counts_only_completed_requests() -> None:
     records = [record(0, 500), record(1, 1, "dropped", "queue_full"), record(2, 1, "failed", "x")]
-    assert figures(records, sent=3, duration_us=10).percentiles_us == (500, 500, 500)
+    assert figures(records, sent=3, duration_us=10).percentiles_us == (500,) * 5
 
 
 def test_every_outcome_is_counted_and_drops_by_reason() -> None:
@@ -90,6 +98,26 @@ def test_slo_counts_late_dropped_and_failed_requests_as_missed() -> None:
         record(4),
     ]
     assert figures(records, sent=5, duration_us=10).slo_satisfaction == 0.25
+
+
+def test_missed_deadlines_are_counted_where_there_are_deadlines() -> None:
+    records = [
+        record(0, 1000, deadline_us=1100),
+        record(1, 1001, deadline_us=1100),
+        record(2, 5, "dropped", "deadline_unreachable", deadline_us=1100),
+        record(3),
+    ]
+    assert figures(records, sent=4, duration_us=10).deadline_misses == 2
+    assert figures(records[3:], sent=1, duration_us=10).deadline_misses is None
+
+
+def test_queue_time_is_that_of_the_requests_that_ran() -> None:
+    waits = [record(i)._replace(queue_us=i) for i in range(20)]
+    never = record(20, outcome="dropped", reason="queue_full")._replace(queue_us=None)
+    made = figures([*waits, never], sent=21, duration_us=10)
+    assert (made.queue_mean_us, made.queue_p95_us) == (10, 18)
+    none = figures([never], sent=1, duration_us=10)
+    assert (none.queue_mean_us, none.queue_p95_us) == (None, None)
 
 
 def test_slo_is_null_when_no_request_has_a_deadline() -> None:

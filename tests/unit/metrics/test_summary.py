@@ -63,7 +63,9 @@ def test_the_document_has_exactly_the_fields_that_programs_rely_on() -> None:
     assert set(made) == {
         *("policy", "on", "device", "emulated", "word", "duration_us", "requests", "frames"),
         *("fps", "p50_us", "p95_us", "p99_us", "slo_satisfaction", "models", "processors"),
-        *("split_requests", "capacity_bound", "reports"),
+        *("split_requests", "capacity_bound", "reports", "p90_us", "p99_9_us"),
+        *("deadline_misses", "queue_mean_us", "queue_p95_us", "energy_uj", "capacity_share"),
+        *("slo_bound", "slo_share", "fairness"),
     }
     assert made["emulated"] is True
     assert made["word"] == "simulated"
@@ -79,9 +81,9 @@ def test_each_model_has_the_same_figures_of_its_own_requests() -> None:
 
 def test_utilisation_is_busy_time_over_the_run_and_idle_processors_are_listed() -> None:
     assert summary().to_json()["processors"] == {
-        "cpu": {"utilisation": 0.8, "tasks": 2},
-        "gpu": {"utilisation": 0.2, "tasks": 1},
-        "dsp": {"utilisation": 0.0, "tasks": 0},
+        "cpu": {"utilisation": 0.8, "tasks": 2, "energy_uj": None},
+        "gpu": {"utilisation": 0.2, "tasks": 1, "energy_uj": None},
+        "dsp": {"utilisation": 0.0, "tasks": 0, "energy_uj": None},
     }
 
 
@@ -99,3 +101,34 @@ def test_wall_figures_appear_only_when_given() -> None:
     assert "wall" not in summary().to_json()
     timed = replace(summary(), wall={"elapsed_s": 1.5})
     assert timed.to_json()["wall"] == {"elapsed_s": 1.5}
+
+
+def test_without_limits_and_energy_their_figures_are_null() -> None:
+    made = summary().to_json()
+    names = ("capacity_share", "slo_bound", "slo_share", "energy_uj", "fairness")
+    assert [made[name] for name in names] == [None] * 5
+
+
+def test_energy_is_that_of_the_slices_that_ran() -> None:
+    run = replace(RUN, energy_uj={("a", 1, "cpu"): 30, ("a", 1, "gpu"): 5, ("a", 2, "cpu"): 999})
+    made = summarise(run, sent={"a": 2, "b": 1}, trace_us=1000).to_json()
+    assert made["energy_uj"] == 65
+    assert [p["energy_uj"] for p in made["processors"].values()] == [60, 5, 0]
+
+
+def test_the_share_of_the_capacity_bound_weighs_what_was_completed_by_its_price() -> None:
+    bound = {"priced_us": {"a": 100.0, "b": 50.0}}
+    run = replace(RUN, capacity_bound=bound)
+    made = summarise(run, sent={"a": 2, "b": 1}, trace_us=1000)
+    assert made.capacity_share == 0.25
+
+
+def test_the_share_of_the_deadline_bound_compares_what_was_met_with_what_could_be() -> None:
+    requests = tuple(
+        r._replace(deadline_us=us) for r, us in zip(RUN.requests, (400, 700, None), strict=True)
+    )
+    run = replace(RUN, requests=requests, on_time_bound=2)
+    made = summarise(run, sent={"a": 2, "b": 1}, trace_us=1000)
+    assert (made.slo_bound, made.slo_share) == (1.0, 0.5)
+    nothing = summarise(replace(run, on_time_bound=0), sent={"a": 2, "b": 1}, trace_us=1000)
+    assert (nothing.slo_bound, nothing.slo_share) == (0.0, None)

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
+from band.metrics.fairness import Alone
 from band.metrics.records import RequestRecord, TaskRecord
 from band.metrics.runs import RunLabel, RunRecords
 from band.metrics.summary import RunSummary, summarise
@@ -51,7 +52,10 @@ def summary(
         ),
         tasks=(task,),
         processors=("cpu", "gpu"),
-        capacity_bound={"scale": 2.5, "requests_per_s": 3.75},
+        capacity_bound={"scale": 2.5, "requests_per_s": 3.75, "priced_us": {"a": 10.0, "b": 5.0}},
+        on_time_bound=2,
+        energy_uj={("a", 1, "cpu"): 1_500_000},
+        alone={"a": Alone(latency_us=10_000), "b": Alone(latency_us=500)},
     )
     return summarise(run, sent={"a": 2, "b": 1}, trace_us=2_000_000)
 
@@ -84,6 +88,33 @@ def test_policies_stand_side_by_side() -> None:
     assert table["latency p99"] == ["45.6 ms", "45.6 ms"]
     assert table["cpu busy"] == ["25.0 %", "25.0 %"]
     assert table["gpu busy"] == ["0.0 %", "0.0 %"]
+
+
+def test_the_limit_stands_below_the_deadlines_met() -> None:
+    table = rows(drawn(next(iter(run_tables(HEADER, [summary()])))))
+    assert table["deadlines met"] == ["33.3 %"]
+    assert table["limit of any policy"] == ["66.7 %"]
+    assert table["share of the limit"] == ["50.0 %"]
+    assert table["slowdown (ANTT)"] == ["2.89x"]
+    assert table["queue time, mean"] == ["0 us"]
+    assert table["energy"] == ["1.5 J"]
+
+
+def test_what_is_not_known_has_no_row() -> None:
+    bare = replace(summary(), slo_bound=None, energy_uj=None, fairness=None)
+    table = rows(drawn(next(iter(run_tables(HEADER, [bare])))))
+    assert {"limit of any policy", "energy", "slowdown (ANTT)"}.isdisjoint(table)
+
+
+def test_many_policies_get_a_line_each_within_eighty_columns() -> None:
+    many = [summary("shortest_expected_latency"), *(summary(f"policy_{i}") for i in range(19))]
+    (only,) = run_tables(HEADER, many)
+    text = drawn(only, width=80)
+    table = rows(text)
+    expected = ["2", "1.0", "33.3 %", "50.0 %", "12.3 ms", "45.6 ms"]
+    assert table["shortest_expected_latency"] == table["policy_18"] == expected
+    assert "on simulated pixel4" in text
+    assert "limit of any policy: 66.7 % of the deadlines met" in list(notes(many))
 
 
 def test_every_table_says_simulated_or_emulated() -> None:

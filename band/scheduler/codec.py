@@ -5,6 +5,7 @@ lists and come back as tuples. Unit masks are written as integers of any length,
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from band.errors import BandError, ErrorCode
@@ -13,6 +14,7 @@ from band.plan.task import SliceKey, Task
 from band.scheduler import commands, events
 from band.scheduler.commands import Command, DropReason, JobOutcome
 from band.scheduler.events import Event
+from band.scheduler.options import AdmissionOptions, CoreOptions, Margin
 
 Document = dict[str, Any]
 
@@ -57,6 +59,37 @@ def table_from_json(document: Mapping[str, Any]) -> PlanTable:
     fields = {name: _tuples(value) for name, value in document.items()}
     fields["spans"] = tuple(Span(*span) for span in fields["spans"])
     return PlanTable(**fields)
+
+
+def options_to_json(options: CoreOptions) -> Document:
+    """Return the settings of a core as plain data."""
+    return {name: _plain(value) for name, value in asdict(options).items()}
+
+
+def options_from_json(document: Mapping[str, Any]) -> CoreOptions:
+    """Return the settings that plain data stands for; what it lacks has its default.
+
+    Raises:
+        BandError: INVALID_TRACE for an unknown or malformed one.
+    """
+    unknown = document.keys() - {field.name for field in fields(CoreOptions)}
+    if unknown:
+        raise BandError(
+            ErrorCode.INVALID_TRACE,
+            f"the core has no option {min(unknown)!r}; the record is of another version of band",
+        )
+    readers = {name: _OPTIONS.get(name, _tuples) for name in document}
+    try:
+        return CoreOptions(**{name: readers[name](value) for name, value in document.items()})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BandError(
+            ErrorCode.INVALID_TRACE, f"a record holds malformed options of the core: {error}"
+        ) from error
+
+
+def _admission(value: Mapping[str, Any]) -> AdmissionOptions:
+    made = {name: _tuples(v) for name, v in value.items()}
+    return AdmissionOptions(**{**made, "margin": Margin(value.get("margin", Margin.MEAN))})
 
 
 def _to_json(item: Any) -> Document:
@@ -121,6 +154,7 @@ def _reason(value: str) -> str:
     return DropReason(value) if value in set(DropReason) else value
 
 
+_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {"admission": _admission}
 _EVENTS: Final[Mapping[str, type]] = {kind.__name__: kind for kind in events.Event.__args__}
 _COMMANDS: Final[Mapping[str, type]] = {kind.__name__: kind for kind in commands.Command.__args__}
 _READERS: Final[Mapping[tuple[type, str], Callable[[Any], Any]]] = {

@@ -73,6 +73,8 @@ class Core:
         if alarms.needed:
             self._lifecycle.expire(now_us)
         if self._state.queue.entries:
+            if self._lifecycle.sheds:
+                self._lifecycle.shed(now_us)
             self._passes.run(now_us)
         if residency.todo:
             residency.load_more(commands, now_us)

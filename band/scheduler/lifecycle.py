@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from band.plan.task import SliceKey, Task
+from band.scheduler.admission import Admission, older_frames
 from band.scheduler.alarms import Alarms
 from band.scheduler.commands import Abandon, Command, DropReason, Finish, JobOutcome, Run
 from band.scheduler.events import RequestArrived
@@ -25,12 +26,16 @@ class Lifecycle:
     Attributes:
         commands: what the driver must do; the core takes and renews the list per event.
         ended: number of ended jobs by outcome, drops by ``dropped:REASON``.
+        sheds: waiting jobs that cannot make their deadline are to be dropped.
     """
 
     def __init__(self, state: CoreState, alarms: Alarms, options: CoreOptions) -> None:
         self._state = state
         self._alarms = alarms
         self._options = options
+        admission = options.admission
+        self._admission = Admission(state, admission) if admission.active else None
+        self.sheds = admission.while_waiting
         self.commands: list[Command] = []
         self.ended: Counter[str] = Counter()
 
@@ -48,17 +53,41 @@ class Lifecycle:
             self._refuse(request, DropReason.NO_PROCESSOR)
         elif request.expires_us is not None and request.expires_us <= now_us:
             self._refuse(request, DropReason.DEADLINE_PASSED)
-        elif state.unstarted >= self._options.queue_limit:
-            self._refuse(request, DropReason.QUEUE_FULL)
         else:
-            priority = request.priority or self._options.default_priority
-            job = Job(request, model, (priority, state.arrivals), pin, now_us)
-            state.arrivals += 1
-            state.unstarted += 1
-            state.jobs[job.id] = job
-            state.queue.add(job)
-            if request.expires_us is not None:
-                self._alarms.need(request.expires_us, job.id)
+            self._enter(request, model, pin, now_us)
+
+    def _enter(
+        self, request: RequestArrived, model: RegisteredModel, pin: int, now_us: int
+    ) -> None:
+        """Let a request that can run wait, in the place of those it supersedes, or refuse it."""
+        state, admission = self._state, self._admission
+        order = (request.priority or self._options.default_priority, state.arrivals)
+        gone = older_frames(state, request) if request.supersede else []
+        if state.unstarted - len(gone) >= self._options.queue_limit:
+            self._refuse(request, DropReason.QUEUE_FULL)
+            return
+        if admission is not None:
+            reason = admission.refusal(request, model, pin, order, gone, now_us)
+            if reason is not None:
+                self._refuse(request, reason)
+                return
+        for old in gone:
+            self.drop(old, DropReason.SUPERSEDED)
+        job = Job(request, model, order, pin, now_us)
+        state.arrivals += 1
+        state.unstarted += 1
+        state.jobs[job.id] = job
+        state.queue.add(job)
+        if admission is not None:
+            admission.accepted(job)
+        if request.expires_us is not None:
+            self._alarms.need(request.expires_us, job.id)
+
+    def shed(self, now_us: int) -> None:
+        """Drop the waiting jobs that cannot make their deadline any more."""
+        if self._admission is not None:
+            for job in self._admission.hopeless(now_us):
+                self.drop(job, DropReason.DEADLINE_UNREACHABLE)
 
     def expire(self, now_us: int) -> None:
         """Drop the jobs whose time to start has passed."""
@@ -123,6 +152,8 @@ class Lifecycle:
         if not job.started:
             job.started = True
             self._state.unstarted -= 1
+            if self._admission is not None:
+                self._admission.started(job)
         job.running |= running.runnable.units
         job.tasks.append(running)
         job.view = None
@@ -208,6 +239,8 @@ class Lifecycle:
         state.queue.discard(job)
         if not job.started:
             state.unstarted -= 1
+        if self._admission is not None:
+            self._admission.ended(job)
         if job.tasks:
             self._abandon_tasks(job)
         self._finish(job.id, outcome, reason)

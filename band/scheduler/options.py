@@ -1,10 +1,55 @@
 """What a driver can set on the core, and what the core says of itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 DEFAULT_POLICY: Final = "shortest_expected_latency"
+
+
+class Margin(StrEnum):
+    """Which estimate of a span's run time counts when a deadline is at stake."""
+
+    MEAN = "mean"
+    P95 = "p95"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionOptions:
+    """What is refused or dropped before any policy sees it. By default nothing is.
+
+    Attributes:
+        at_arrival: refuse a request that can no longer make its deadline.
+        while_waiting: drop a waiting job that can no longer make its deadline.
+        margin: take the mean or the 95th percentile of what its own plan's spans took.
+        count_queue: the work in front of a job delays it: jobs of a better class, and of its own
+            class that came earlier. Without, only what runs does.
+        window: how many waiting jobs are looked at, from the front of the queue. Those behind
+            them are never dropped, and delay a newcomer as if they were like them.
+        quotas: app -> requests that it may have in the system at once.
+        default_quota: the same for every other app; None for no limit. Requests that name no app
+            are those of one app, "".
+        model_queue_limits: model -> requests that may wait for their first task.
+        stream_queue_limits: stream -> the same.
+    """
+
+    at_arrival: bool = False
+    while_waiting: bool = False
+    margin: Margin = Margin.MEAN
+    count_queue: bool = True
+    window: int = 16
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    default_quota: int | None = None
+    model_queue_limits: Mapping[str, int] = field(default_factory=dict)
+    stream_queue_limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Return whether there is anything to do."""
+        limits = self.quotas or self.model_queue_limits or self.stream_queue_limits
+        shedding = self.at_arrival or self.while_waiting
+        return shedding or bool(limits) or self.default_quota is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,35 +61,41 @@ class CoreOptions:
         window: how many waiting jobs a policy sees, unless its ``Params`` has a ``window``.
         queue_limit: jobs that may wait for their first task; one more is dropped: queue_full.
         default_policy: the shipped policy that replaces one that fails.
+        admission: what is refused or dropped before a policy sees it.
         background_loads: load further useful slices while memory for them is free.
         load_quiet_us: a background load begins once no request has been under way for so long.
         load_pause_us: under requests that never pause, time between the end of a background load
             and the next one, at least.
         load_share_percent: share of the time that background loads may take under such requests.
+        advise_pause_us: time from one Advise to the next, at least.
     """
 
     default_priority: int = 8
     window: int = 16
     queue_limit: int = 4096
     default_policy: str = DEFAULT_POLICY
+    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     background_loads: bool = True
     load_quiet_us: int = 100_000
     load_pause_us: int = 500_000
     load_share_percent: int = 5
+    advise_pause_us: int = 1_000_000
 
 
 class PolicyReport(NamedTuple):
-    """One replacement of a policy by the default policy.
+    """What went wrong with a policy.
 
     Attributes:
-        policy: the one that was replaced.
+        policy: the one that it went wrong with.
         reason: what it did wrong, in one sentence.
         at_us: when.
+        replaced: the default policy took over; else only its advice failed, and it goes on.
     """
 
     policy: str
     reason: str
     at_us: int
+    replaced: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +107,7 @@ class CoreStatus:
         requested: name of the policy asked for last; differs from ``policy`` if replaced.
         replaced: whether the policy asked for was replaced.
         reason: why it was replaced, else "".
-        reports: every replacement so far, oldest first.
+        reports: what went wrong with policies so far, oldest first.
         waiting: jobs in the queue.
         running: tasks on processors.
         jobs: jobs accepted and not ended.

@@ -1,6 +1,7 @@
 """Drives a core by hand: one event at a time, with its invariants checked after each."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from band.plan.table import PlanTable
 from band.plan.task import Task
@@ -93,8 +94,9 @@ class CoreDriver:
         deadline_us: int | None = None,
         expires_us: int | None = None,
         processor: str | None = None,
+        **more: Any,
     ) -> int:
-        """Let a request arrive; return its id."""
+        """Let a request arrive; return its id. ``more`` are other fields of RequestArrived."""
         number = self._next_request
         self._next_request += 1
         self.send(
@@ -105,6 +107,7 @@ class CoreDriver:
                 deadline_us=deadline_us,
                 expires_us=expires_us,
                 processor=processor,
+                **more,
             )
         )
         return number

@@ -7,7 +7,7 @@ streams in one file: replay reads the events only and compares what it gets with
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -17,6 +17,8 @@ from band.scheduler.codec import (
     command_to_json,
     event_from_json,
     event_to_json,
+    options_from_json,
+    options_to_json,
 )
 from band.scheduler.commands import Command
 from band.scheduler.events import Event
@@ -56,8 +58,8 @@ class InboxWriter:
 
     def __init__(self, path: Path, *, options: CoreOptions | None = None) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
-        header = {"format": FORMAT, "version": VERSION, "options": asdict(options or CoreOptions())}
-        self._write(header)
+        settings = options_to_json(options or CoreOptions())
+        self._write({"format": FORMAT, "version": VERSION, "options": settings})
 
     def record(self, now_us: int, event: Event, commands: Sequence[Command]) -> None:
         """Append one call of ``Core.handle``."""
@@ -92,11 +94,13 @@ def read_inbox(path: str | Path) -> Inbox:
     number, header = next(_lines(path), (1, {}))
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise _bad(path, number, "this is not an inbox of this version; record one anew")
-    known = {field.name for field in fields(CoreOptions)}
     options = header.get("options")
-    if not isinstance(options, dict) or options.keys() - known:
-        raise _bad(path, number, "the header lacks the options of the core, or has unknown ones")
-    return Inbox(path=path, options=CoreOptions(**options))
+    if not isinstance(options, dict):
+        raise _bad(path, number, "the header lacks the options of the core")
+    try:
+        return Inbox(path=path, options=options_from_json(options))
+    except BandError as error:
+        raise _bad(path, number, error.message) from error
 
 
 def _entries(path: Path) -> Iterator[InboxEntry]:

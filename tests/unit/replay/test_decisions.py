@@ -148,7 +148,7 @@ def test_a_record_cut_off_in_the_middle_is_refused(inbox: Path) -> None:
         (b"\xff\xfe", "not a text file"),
         (b'{"format":"band-trace"}\n', "not an inbox of this version"),
         (b'{"format":"band-inbox","version":1}\n', "lacks the options of the core"),
-        (b'{"format":"band-inbox","version":1,"options":{"x":1}}\n', "unknown ones"),
+        (b'{"format":"band-inbox","version":1,"options":{"x":1}}\n', "no option 'x'"),
         (b'{"format":"band-inbox","version":1,"options":{}}\n', "records no event"),
     ],
 )

@@ -53,7 +53,8 @@ def test_a_lone_request_is_refused_exactly_if_every_chain_of_its_model_ends_too_
     table = random_table(
         rng, "m", rng.randint(1, 4), processors=names, move_us=rng.choice([0, 70, 400])
     )
-    busy = whole("busy", cpu=rng.randint(1, 3000), gpu=rng.randint(1, 3000))
+    busy_us = {name: {(0, 0): rng.randint(1, 3000)} for name in ("cpu", "gpu")}
+    busy = make_table("busy", busy_us, processors=names)
     driver = drive(busy, table, processors=names, options=options(at_arrival=True))
     for name in ("cpu", "gpu"):
         if rng.random() < 0.7:
@@ -105,7 +106,8 @@ def test_jobs_in_front_spread_over_processors_that_are_alike(drive: Drive) -> No
 
 def test_the_rest_of_a_running_job_is_in_front_of_a_later_one(drive: Drive) -> None:
     split = make_table("split", {"cpu": {(0, 0): 10, (1, 1): 7}}, processors=["cpu"])
-    driver = drive(split, whole("m", cpu=5), processors=["cpu"], options=options(at_arrival=True))
+    other = make_table("m", {"cpu": {(0, 0): 5}}, processors=["cpu"])
+    driver = drive(split, other, processors=["cpu"], options=options(at_arrival=True))
     driver.request("split")
     assert dropped(driver, driver.request("m", deadline_us=21)) == "deadline_unreachable"
     assert driver.request("m", deadline_us=22) not in driver.ended

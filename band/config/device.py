@@ -3,9 +3,18 @@
 import os
 from collections.abc import Iterator
 from itertools import combinations
+from typing import NamedTuple
 
 from band.config.device_schema import DeviceSchema, ProcessorSchema
 from band.config.device_values import costs, evidence, link, published
+from band.config.dynamics import (
+    Names,
+    contention,
+    dynamics_details,
+    noise,
+    processor_details,
+    thermal,
+)
 from band.config.op_rules import rules_at
 from band.config.schema import parse
 from band.config.suggestion import suggestion
@@ -53,11 +62,12 @@ def read_device(document: Document) -> Device:
     for location, mistake in _mistakes(schema):
         raise document.error(location, mistake)
     processors = tuple(
-        _processor(index, name, written, support)
-        for index, (name, written, support) in enumerate(_expanded(document, schema))
+        _processor(document, index, expanded)
+        for index, expanded in enumerate(_expanded(document, schema))
     )
     indices = {p.name: p.index for p in processors}
-    noise = schema.noise_sigma
+    names = Names(document, _groups(schema, indices))
+    sigma = schema.noise_sigma
     device = Device(
         name=schema.name,
         version=schema.version,
@@ -67,9 +77,14 @@ def read_device(document: Document) -> Device:
         default_link=link(schema.default_link, (0, 0)) if schema.default_link else None,
         memory_budget_bytes=schema.memory_budget_mib * BYTES_PER_MIB,
         time_scale=schema.time_scale,
-        noise_sigma=noise.value if noise else 0.0,
+        noise_sigma=sigma.value if sigma else 0.0,
+        contention=contention(document, schema, names),
+        thermal=thermal(document, schema, names),
         source=str(document.path),
-        details=(("noise_sigma", evidence(noise)),) if noise else (),
+        details=(
+            *((("noise_sigma", evidence(sigma)),) if sigma else ()),
+            *dynamics_details(schema),
+        ),
     )
     return with_rules(device, rules_at(document, ()))
 
@@ -108,18 +123,36 @@ def _names(written: ProcessorSchema) -> tuple[str, ...]:
     return tuple(f"{written.name}{i}" for i in range(count))
 
 
-def _expanded(
-    document: Document, schema: DeviceSchema
-) -> Iterator[tuple[str, ProcessorSchema, Support]]:
+def _groups(schema: DeviceSchema, indices: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Return the indices that each name stands for, of a processor or of all copies of one."""
+    copies = {
+        written.name: tuple(indices[name] for name in _names(written))
+        for written in schema.processors
+    }
+    return {**copies, **{name: (index,) for name, index in indices.items()}}
+
+
+class _Expanded(NamedTuple):
+    """One processor of a file, or one copy of it; ``at`` is where it is written."""
+
+    name: str
+    written: ProcessorSchema
+    support: Support
+    at: Location
+
+
+def _expanded(document: Document, schema: DeviceSchema) -> Iterator[_Expanded]:
     for i, written in enumerate(schema.processors):
+        at: Location = ("processors", i)
         support = Support()
         if written.support is not None:
-            support = support_at(document, ("processors", i, "support"))
+            support = support_at(document, (*at, "support"))
         for name in _names(written):
-            yield name, written, support
+            yield _Expanded(name, written, support, at)
 
 
-def _processor(index: int, name: str, written: ProcessorSchema, support: Support) -> Processor:
+def _processor(document: Document, index: int, expanded: _Expanded) -> Processor:
+    name, written, support, at = expanded
     return Processor(
         index=index,
         name=name,
@@ -132,6 +165,10 @@ def _processor(index: int, name: str, written: ProcessorSchema, support: Support
         costs=costs(written.costs),
         published=published(written.published),
         options=tuple(sorted(written.options.items())),
+        active_mw=written.active_mw.value if written.active_mw else None,
+        idle_mw=written.idle_mw.value if written.idle_mw else None,
+        noise=noise(document, written.noise, (*at, "noise")) if written.noise else None,
+        details=processor_details(written),
     )
 
 

@@ -1,40 +1,14 @@
 """The schema of a device file. Every coefficient carries its mark and its source."""
 
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field
 
+from band.config.dynamics_schema import ContentionSchema, NoiseSchema, ThermalSchema
+from band.config.numbers import LARGEST, Bandwidth, EvidenceSchema, Number, PositiveNumber, Power
 from band.config.schema import Schema
 from band.config.values import ComputeDtype, Count, Name, Scalar, Sha256, Text
-from band.device.profile import Mark, ProcessorKind
-
-LARGEST: Final = 1e12
-"""Of a coefficient or a time in microseconds: plans add them up and must tell them from never."""
-
-
-class EvidenceSchema(Schema):
-    """Where a number comes from."""
-
-    mark: Mark
-    source: Text
-
-
-class Number(EvidenceSchema):
-    """A number of 0 or more with its evidence."""
-
-    value: float = Field(ge=0, le=LARGEST)
-
-
-class PositiveNumber(EvidenceSchema):
-    """A positive number with its evidence."""
-
-    value: float = Field(gt=0, le=LARGEST)
-
-
-class Bandwidth(EvidenceSchema):
-    """Bytes per second with their evidence."""
-
-    value: float = Field(ge=1, le=LARGEST * 1000)
+from band.device.profile import ProcessorKind
 
 
 class CostSchema(Schema):
@@ -73,6 +47,9 @@ class ProcessorSchema(Schema):
     support: Any = None
     costs: dict[ComputeDtype, CostSchema] = Field(min_length=1)
     published: dict[Sha256, PublishedSchema] = {}
+    active_mw: Power | None = None
+    idle_mw: Power | None = None
+    noise: NoiseSchema | None = None
 
 
 class DefaultLinkSchema(Schema):
@@ -104,6 +81,8 @@ class DeviceSchema(Schema):
     processors: tuple[ProcessorSchema, ...] = Field(min_length=1)
     links: tuple[LinkSchema, ...] = ()
     default_link: DefaultLinkSchema | None = None
+    contention: tuple[ContentionSchema, ...] = ()
+    thermal: tuple[ThermalSchema, ...] = ()
     rules: Any = None
     exclude: Any = None
     only: Any = None

@@ -3,12 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from band.config.device_schema import (
-    CostSchema,
-    DefaultLinkSchema,
-    EvidenceSchema,
-    PublishedSchema,
-)
+from band.config.device_schema import CostSchema, DefaultLinkSchema, PublishedSchema
+from band.config.numbers import EvidenceSchema
 from band.device.profile import CostCoefficients, Evidence, Link, Mark, PublishedLatency
 
 _WEAKEST_FIRST: Final = (Mark.HYPOTHESIS, Mark.DERIVED, Mark.PUBLISHED, Mark.MEASURED)

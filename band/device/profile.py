@@ -6,6 +6,7 @@ Dataclasses only. ``band.config`` reads them from YAML; ``support`` and ``cost``
 from dataclasses import dataclass
 from enum import StrEnum
 
+from band.device.dynamics import Contention, Noise, ThermalZone
 from band.device.support_table import Support
 
 
@@ -83,6 +84,9 @@ class Processor:
         runtime: interpreter library of a CPU-computed backend.
         available: False when the device lists it but it cannot be used.
         options: backend options, validated against the backend's ``Options``.
+        active_mw, idle_mw: power while it runs and while it does not; None if it is not known.
+        noise: of its emulated latencies; None for that of the device.
+        details: evidence for power and noise.
     """
 
     index: int
@@ -96,11 +100,19 @@ class Processor:
     costs: tuple[CostCoefficients, ...]
     published: tuple[PublishedLatency, ...] = ()
     options: tuple[tuple[str, bool | int | float | str], ...] = ()
+    active_mw: int | None = None
+    idle_mw: int | None = None
+    noise: Noise | None = None
+    details: tuple[tuple[str, Evidence], ...] = ()
 
     @property
     def emulated(self) -> bool:
         """Return whether its times are those of a profile, not of this machine."""
         return self.backend == "emulated"
+
+    def energy_uj(self, run_us: int) -> int:
+        """Return the energy of a run, rounded up; 0 if its power is not known."""
+        return -(-run_us * (self.active_mw or 0) // 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +134,13 @@ class Device:
         version: of the profile file; reported with every emulated figure.
         time_scale: wall time per device time; 1 unless every processor is emulated.
         noise_sigma: standard deviation of the natural logarithm of an emulated latency.
+        contention: groups of processors that slow each other; only the simulator plays them.
+        thermal: zones that heat and throttle; only the simulator plays them.
         memory_budget_bytes: for loaded slices and boundary buffers together.
         strict: processors that must take every op between them, or the model is refused; None if
             ops may fall back, empty if accelerators are wanted and there is none.
         source: the YAML file, or "" when built in code.
-        details: evidence for ``noise_sigma``.
+        details: evidence for ``noise_sigma``, ``contention`` and ``thermal``.
     """
 
     name: str
@@ -138,6 +152,8 @@ class Device:
     memory_budget_bytes: int = 1 << 30
     time_scale: float = 1.0
     noise_sigma: float = 0.0
+    contention: tuple[Contention, ...] = ()
+    thermal: tuple[ThermalZone, ...] = ()
     strict: tuple[int, ...] | None = None
     source: str = ""
     details: tuple[tuple[str, Evidence], ...] = ()

@@ -14,9 +14,9 @@ def build_table(
 ) -> PlanTable:
     """Return the plan table of a model on a device.
 
-    Costs are those of the device profile, transfers move all tensors alive at a boundary. A
-    subgraph that is no range of whole units (Band's ``fallback_per_worker`` can make some) has no
-    place in a chain and is left out.
+    Costs and energies are those of the device profile, transfers move all tensors alive at a
+    boundary. A subgraph that is no range of whole units (Band's ``fallback_per_worker`` can make
+    some) has no place in a chain and is left out.
 
     Args:
         graph: the model.
@@ -57,19 +57,21 @@ def _spans(
         if memory.first == memory.last:
             part = PartWork(graph)
         part.add(units[memory.last])
-        spans.extend(
-            Span(
-                first=memory.first,
-                last=memory.last,
-                processor=processor,
-                cost_us=prices[processor].part_us(part),
-                inputs=memory.inputs,
-                outputs=memory.outputs,
-                peak_bytes=memory.peak_bytes,
-                load_bytes=memory.load_bytes,
+        for processor in wanted.get((memory.first, memory.last), ()):
+            cost_us = prices[processor].part_us(part)
+            spans.append(
+                Span(
+                    first=memory.first,
+                    last=memory.last,
+                    processor=processor,
+                    cost_us=cost_us,
+                    inputs=memory.inputs,
+                    outputs=memory.outputs,
+                    peak_bytes=memory.peak_bytes,
+                    load_bytes=memory.load_bytes,
+                    energy_uj=device.processors[processor].energy_uj(cost_us),
+                )
             )
-            for processor in wanted.get((memory.first, memory.last), ())
-        )
     return spans
 
 

@@ -40,6 +40,15 @@ class Span(NamedTuple):
         """Return the mask of its units."""
         return units_mask(self.first, self.last)
 
+    def with_cost(self, cost_us: int) -> "Span":
+        """Return the span with another cost, at least 1, at the same power."""
+        cost_us = max(1, cost_us)
+        energy_uj = self.energy_uj
+        if energy_uj:
+            # To the nearest: a span is repriced many times, and rounding up would add up.
+            energy_uj = max(1, (2 * energy_uj * cost_us + self.cost_us) // (2 * self.cost_us))
+        return self._replace(cost_us=cost_us, energy_uj=energy_uj)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanTable:
@@ -92,12 +101,15 @@ class PlanTable:
         return slice_of(self.model, span.first, span.last)
 
     def with_costs(self, costs: Mapping[tuple[int, int, int], int], version: int) -> "PlanTable":
-        """Return a successor where (first, last, processor) -> cost_us replaces what was there."""
+        """Return a successor where (first, last, processor) -> cost_us replaces what was there.
+
+        Power stays, so energy changes as the cost does.
+        """
         spans = list(self.spans)
         for key, cost_us in costs.items():
             place = self._place(*key)
             if place is not None:
-                spans[place] = spans[place]._replace(cost_us=max(1, cost_us))
+                spans[place] = spans[place].with_cost(cost_us)
         return replace(self, spans=tuple(spans), version=version)
 
     def restricted(self, loaded: Collection[tuple[int, int, int]]) -> "PlanTable":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from band.config import device_schema, op_rules, support_schema
+from band.config import device_schema, dynamics_schema, numbers, op_rules, support_schema
 from band.config.daemon import AnalysisConfig, DaemonConfig, ModelConfig, load_daemon
 from band.config.device import load_device
 from band.config.op_rules import load_rules
@@ -45,7 +45,7 @@ SCHEMAS: list[type[BaseModel]] = [
     PolicyConfig,
     *(
         kind
-        for module in (device_schema, support_schema, op_rules)
+        for module in (device_schema, dynamics_schema, numbers, support_schema, op_rules)
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, BaseModel)

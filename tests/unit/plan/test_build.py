@@ -125,3 +125,16 @@ def test_a_cpu_without_costs_is_named() -> None:
     partition = analyze(graph, device, mode=Mode.BAND)
     with pytest.raises(BandError, match="cpu0 has no cost coefficients"):
         build_table(graph, device, partition, name="m")
+
+
+def test_a_span_has_the_energy_of_its_cost_where_the_power_is_known() -> None:
+    graph = make_graph([[0], [1], [2]])
+    device = device_for(graph, {"cpu0": (), "gpu": (1,)})
+    cpu, gpu = device.processors
+    device = replace(device, processors=(cpu, replace(gpu, active_mw=1_500)))
+    spans = build_table(graph, device, analyze(graph, device), name="m").spans
+    assert {s.energy_uj for s in spans if s.processor == 0} == {0}
+    on_gpu = [s for s in spans if s.processor == 1]
+    assert on_gpu
+    for span in on_gpu:
+        assert 0 <= span.energy_uj - span.cost_us * 1.5 < 1

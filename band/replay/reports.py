@@ -10,9 +10,11 @@ _NOTABLE_US: Final = 5_000
 
 
 def replacements(reports: Sequence[PolicyReport]) -> tuple[str, ...]:
-    """Return a sentence for each policy that the core replaced."""
+    """Return a sentence for each policy that the core replaced or that got no advice."""
     return tuple(
         f"policy {r.policy} was replaced by the default one at {format_us(r.at_us)}: {r.reason}"
+        if r.replaced
+        else f"policy {r.policy} got no advice at {format_us(r.at_us)}: {r.reason}"
         for r in reports
     )
 

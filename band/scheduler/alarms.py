@@ -65,6 +65,18 @@ class Alarms:
         heapq.heappush(self._asked, at_us)
         return at_us
 
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """Return the wake-ups that are on their way."""
+        return tuple(self._asked)
+
+    def copy(self) -> "Alarms":
+        """Return the same alarms, apart from these; those of loading are left out."""
+        twin = Alarms()
+        twin.needed, twin._seen = self.needed.copy(), self._seen.copy()
+        twin._asked = self._asked.copy()
+        return twin
+
     def _pop(self) -> int:
         need = heapq.heappop(self.needed)
         self._seen.remove(need)

@@ -7,8 +7,13 @@ passes over the waiting jobs until it makes no more progress.
 
 from typing import assert_never
 
+from band.plan.task import Task
+from band.scheduler.advice import Snapshot
+from band.scheduler.advising import Advising
 from band.scheduler.alarms import Alarms
 from band.scheduler.commands import Command, WakeAt
+from band.scheduler.copies import copy_state
+from band.scheduler.core_view import CoreView
 from band.scheduler.events import (
     AdviceReady,
     Cancelled,
@@ -33,6 +38,7 @@ from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.membership import Membership
 from band.scheduler.options import CoreOptions, CoreStatus
 from band.scheduler.passes import MakePolicy, Passes
+from band.scheduler.policy import Policy
 from band.scheduler.residency import Residency
 from band.scheduler.state import CoreState
 
@@ -46,13 +52,20 @@ class Core:
     """
 
     def __init__(self, *, make_policy: MakePolicy, options: CoreOptions | None = None) -> None:
-        options = options or CoreOptions()
-        self._state = CoreState()
-        self._alarms = Alarms()
-        self._lifecycle = Lifecycle(self._state, self._alarms, options)
-        self._residency = Residency(self._state, self._alarms, options)
-        self._membership = Membership(self._state, self._lifecycle, self._residency)
-        self._passes = Passes(self._state, self._lifecycle, self._alarms, make_policy, options)
+        self._build(CoreState(), Alarms(), make_policy, options or CoreOptions())
+
+    def _build(
+        self, state: CoreState, alarms: Alarms, make_policy: MakePolicy, options: CoreOptions
+    ) -> None:
+        self._make_policy = make_policy
+        self._options = options
+        self._state = state
+        self._alarms = alarms
+        self._lifecycle = Lifecycle(state, alarms, options)
+        self._residency = Residency(state, alarms, options)
+        self._membership = Membership(state, self._lifecycle, self._residency)
+        self._passes = Passes(state, self._lifecycle, alarms, make_policy, options)
+        self._advising = Advising(state, options)
 
     def handle(self, event: Event, now_us: int) -> list[Command]:
         """Apply one event and return what the driver must do, in order.
@@ -82,6 +95,11 @@ class Core:
             at_us = alarms.ask(self._passes.waits)
             if at_us is not None:
                 commands.append(WakeAt(at_us))
+        advisor = self._passes.advisor
+        if advisor is not None:
+            advise = self._advising.ask(advisor, self._passes.name, now_us)
+            if advise is not None:
+                commands.append(advise)
         return commands
 
     @property
@@ -123,6 +141,27 @@ class Core:
         """
         check_invariants(self._state)
 
+    def snapshot(self, now_us: int) -> Snapshot:
+        """Return what a policy's ``advise`` is given."""
+        state = self._state
+        view = CoreView(state, now_us, len(state.queue.entries))
+        return Snapshot(
+            now_us=now_us,
+            tables={name: model.table for name, model in state.models.items()},
+            streams=self._advising.demand.streams(now_us),
+            window=view.window,
+            processors=tuple(view.processors),
+        )
+
+    def copy(self, policy: Policy | None = None) -> "CoreCopy":
+        """Return a core to play the future with; whatever it does leaves this one as it is.
+
+        Args:
+            policy: decides in the copy, already advised; None for a copy that only waits to be
+                copied again.
+        """
+        return CoreCopy(self, policy)
+
     def _apply(self, event: Event, now_us: int) -> None:  # noqa: PLR0912 - one case an event
         match event:
             case TaskFinished():
@@ -133,6 +172,8 @@ class Core:
                         running.model.reprice(running.runnable)
                     self._lifecycle.finished(running)
             case RequestArrived():
+                if self._passes.advisor is not None:
+                    self._advising.demand.arrived(event, now_us)
                 self._lifecycle.arrive(event, now_us)
                 if self._residency.active:
                     self._residency.arrived(event, now_us)
@@ -163,12 +204,63 @@ class Core:
             case PolicyOverran():
                 self._passes.overran(event, now_us)
             case AdviceReady():
-                self._passes.advised(event.policy, event.payload)
+                if self._advising.answered(self._passes.advisor):
+                    self._passes.advised(event, now_us)
             case StreamsDeclared():
-                self._state.declared = event.streams
+                self._advising.demand.declare(event.streams)
             case _:
                 assert_never(event)
 
     def __repr__(self) -> str:
         state = self._state
         return f"<Core {self._passes.name} jobs={len(state.jobs)} tasks={len(state.tasks)}>"
+
+
+class CoreCopy(Core):
+    """A core that only plays: it learns nothing, loads nothing and asks for no advice.
+
+    It takes arrivals, ends of tasks, cancellations and ticks.
+
+    Args:
+        core: to play on from.
+        policy: decides; None for a copy that is only copied again.
+    """
+
+    def __init__(self, core: Core, policy: Policy | None) -> None:
+        self._build(copy_state(core._state), core._alarms.copy(), core._make_policy, core._options)
+        self._lifecycle.adopt()
+        self._passes.take_over(core._passes, policy)
+
+    @property
+    def swapped(self) -> PolicySwapped:
+        """Return what put the policy in force."""
+        return self._passes.event
+
+    @property
+    def wakes_us(self) -> tuple[int, ...]:
+        """Return when ticks are due that the original has asked for."""
+        return self._alarms.asked
+
+    @property
+    def requests(self) -> tuple[RequestArrived, ...]:
+        """Return the requests that have not ended."""
+        return tuple(job.request for job in self._state.jobs.values())
+
+    def running(self, now_us: int) -> tuple[tuple[Task, int], ...]:
+        """Return each task under way and when it should end."""
+        return tuple(
+            (task.task, task.due_us if task.due_us >= now_us else now_us + task.wait_us(now_us))
+            for task in self._state.tasks.values()
+        )
+
+    def make_policy(self, event: PolicySwapped) -> Policy:
+        """Return the policy that an event names."""
+        return self._make_policy(event)
+
+    def _apply(self, event: Event, now_us: int) -> None:
+        if isinstance(event, TaskFinished):
+            running = self._state.take_task(event.task)
+            if running is not None and running.jobs:
+                self._lifecycle.finished(running)
+        else:
+            super()._apply(event, now_us)

@@ -160,10 +160,17 @@ class PolicyOverran(NamedTuple):
 
 
 class AdviceReady(NamedTuple):
-    """The policy's ``advise`` has run off the hot path; the payload goes to the policy."""
+    """The policy's ``advise`` has run off the hot path; the payload goes to the policy.
+
+    Attributes:
+        policy: name of the policy that was asked.
+        payload: what ``advise`` returned; None if there is no advice.
+        reason: why there is none, if something went wrong; else "".
+    """
 
     policy: str
     payload: Json
+    reason: str = ""
 
 
 class StreamLoad(NamedTuple):

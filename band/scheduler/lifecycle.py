@@ -83,6 +83,14 @@ class Lifecycle:
         if request.expires_us is not None:
             self._alarms.need(request.expires_us, job.id)
 
+    def adopt(self) -> None:
+        """Take the jobs that the state holds already: it is a copy."""
+        if self._admission is not None:
+            for job in self._state.jobs.values():
+                self._admission.accepted(job)
+                if job.started:
+                    self._admission.started(job)
+
     def shed(self, now_us: int) -> None:
         """Drop the waiting jobs that cannot make their deadline any more."""
         if self._admission is not None:

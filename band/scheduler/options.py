@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from band.errors import BandError, ErrorCode
+
 DEFAULT_POLICY: Final = "shortest_expected_latency"
 
 
@@ -53,6 +55,37 @@ class AdmissionOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Time slots in which a processor belongs to one app, or to nobody here (a compositor).
+
+    Slots are [offset + k * period, offset + k * period + length) of the core's clock, k >= 0. No
+    task of another app starts that is predicted to run into one.
+
+    Attributes:
+        processor: its name.
+        app: whose requests may use the slots; None for nobody's.
+
+    Raises:
+        BandError: INVALID_CONFIG if the slots leave no time between them, or are none.
+    """
+
+    processor: str
+    period_us: int
+    length_us: int
+    offset_us: int = 0
+    app: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.length_us < self.period_us or self.offset_us < 0:
+            raise BandError(
+                ErrorCode.INVALID_CONFIG,
+                f"a slot on {self.processor} of {self.length_us} us every {self.period_us} us from "
+                f"{self.offset_us} us on: it must be longer than 0 and shorter than its period",
+                processor=self.processor,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoreOptions:
     """Settings of one core.
 
@@ -62,6 +95,8 @@ class CoreOptions:
         queue_limit: jobs that may wait for their first task; one more is dropped: queue_full.
         default_policy: the shipped policy that replaces one that fails.
         admission: what is refused or dropped before a policy sees it.
+        strict_classes: as long as a job of a better class waits, no task of a worse one starts.
+        reservations: when processors belong to one app, or to nobody.
         background_loads: load further useful slices while memory for them is free.
         load_quiet_us: a background load begins once no request has been under way for so long.
         load_pause_us: under requests that never pause, time between the end of a background load
@@ -75,6 +110,8 @@ class CoreOptions:
     queue_limit: int = 4096
     default_policy: str = DEFAULT_POLICY
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
+    strict_classes: bool = False
+    reservations: tuple[Reservation, ...] = ()
     background_loads: bool = True
     load_quiet_us: int = 100_000
     load_pause_us: int = 500_000

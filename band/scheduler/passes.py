@@ -10,7 +10,7 @@ from typing import Any, Final
 from band.errors import BandError
 from band.scheduler.alarms import Alarms
 from band.scheduler.core_view import CoreView
-from band.scheduler.events import Json, PolicyOverran, PolicySwapped
+from band.scheduler.events import AdviceReady, PolicyOverran, PolicySwapped
 from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.options import CoreOptions, PolicyReport
 from band.scheduler.policy import Advisor, Decision, Defer, Dispatch, Drop, Policy
@@ -29,8 +29,10 @@ class Passes:
         name: of the policy in force.
         requested: name of the policy asked for last.
         reason: why that one was replaced, "" if it was not.
-        reports: every replacement, oldest first.
+        reports: what went wrong with policies, oldest first.
         window: how many waiting jobs the policy sees.
+        advisor: the policy in force, if it has an ``advise``.
+        event: put the policy in force that is.
     """
 
     def __init__(
@@ -53,6 +55,9 @@ class Passes:
         self.reason = ""
         self.reports: list[PolicyReport] = []
         self.window = options.window
+        self.advisor: Policy | None = None
+        self.event = PolicySwapped(options.default_policy, "")
+        self._advice_failed = False
 
     def swap(self, event: PolicySwapped, now_us: int) -> None:
         """Put a policy in force; one that cannot be made is replaced by the default policy."""
@@ -75,10 +80,30 @@ class Passes:
             reason = f"a pass took {event.elapsed_us} us, over its time budget"
             self.replace(reason, now_us)
 
-    def advised(self, policy: str, payload: Json) -> None:
-        """Hand over what the policy's ``advise`` returned, if it is still in force."""
-        if policy == self.name and isinstance(self._policy, Advisor):
-            self._policy.advised(payload)
+    def advised(self, advice: AdviceReady, now_us: int) -> None:
+        """Hand over what the policy's ``advise`` returned, if it is still in force.
+
+        Advice that failed is reported once; the policy goes on with what it has.
+        """
+        policy = self._policy
+        if advice.policy != self.name or not isinstance(policy, Advisor):
+            return
+        if advice.reason and not self._advice_failed:
+            self._advice_failed = True
+            self.reports.append(PolicyReport(self.name, advice.reason, now_us, replaced=False))
+        if advice.payload is not None:
+            try:
+                policy.advised(advice.payload)
+            except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
+                self.replace(f"its advised raised {type(error).__name__}: {error}", now_us)
+
+    def take_over(self, other: "Passes", policy: Policy | None) -> None:
+        """Go on where other passes are, with another instance of their policy.
+
+        It is not asked for advice.
+        """
+        self._policy, self._is_default = policy, other._is_default
+        self.name, self.window, self.event = other.name, other.window, other.event
 
     def run(self, now_us: int) -> None:
         """Let the policy plan until it makes no progress or nothing is idle or waiting."""
@@ -154,6 +179,8 @@ class Passes:
         params: Any = getattr(policy, "params", None)
         self.window = getattr(params, "window", self._options.window)
         self._policy, self.name, self._is_default = policy, event.name, False
+        self.advisor = policy if isinstance(policy, Advisor) else None
+        self.event, self._advice_failed = event, False
 
     def _install_default(self) -> Policy:
         self._install(PolicySwapped(self._options.default_policy, "", ()))

@@ -53,6 +53,10 @@ class Plans:
         self.all_units = table.all_units
         self.chain = is_chain(table)
 
+    def __reduce__(self) -> tuple[type["Plans"], tuple[PlanTable]]:
+        """Travel between processes as the table alone: the rest is found again."""
+        return Plans, (self._table,)
+
     def idle_plan(self, state: JobState) -> IdlePlan:
         """Return the best plan of a job state for the case that nothing waits."""
         known = self.idle_plans.get(state)

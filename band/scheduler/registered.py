@@ -6,6 +6,7 @@ effective table and new ``Plans``; nothing derived from the old one survives.
 """
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 
 from band.plan.table import PlanTable, Span
@@ -103,6 +104,16 @@ class RegisteredModel:
         self._up = up
         self._refresh()
 
+    def copy(self) -> "RegisteredModel":
+        """Return a model that is apart from this one; its tables and what they imply are shared.
+
+        It shares the estimates too, so it must not be taught.
+        """
+        twin = copy(self)
+        twin.estimator, twin.runnable = Estimator(), self.runnable.copy()
+        twin.loaded, twin.load_bytes = self.loaded.copy(), self.load_bytes.copy()
+        return twin
+
     def load(self, units: int, processor: int, load_bytes: int, cost_us: int | None = None) -> bool:
         """Mark a slice as loaded; return whether that is news and the table has such a span.
 
@@ -121,7 +132,7 @@ class RegisteredModel:
         if cost_us is not None:
             self.estimator.forget(key)
             self.full = self.full.with_costs({key: cost_us}, self.full.version + 1)
-            span = span._replace(cost_us=max(1, cost_us))
+            span = span.with_cost(cost_us)
         if span.load_bytes != load_bytes:
             fitted = span._replace(load_bytes=load_bytes)
             spans = tuple(fitted if s == span else s for s in self.full.spans)

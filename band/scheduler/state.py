@@ -8,7 +8,7 @@ from typing import Final
 
 from band.plan.hops import DOWN_US
 from band.plan.task import Task
-from band.scheduler.events import RequestArrived, StreamLoad
+from band.scheduler.events import RequestArrived
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.slice_books import SliceBooks
 from band.scheduler.view import JobView
@@ -236,13 +236,12 @@ class CoreState:
         idle: those of them that are up and have no task.
         free_waits_us: per processor of the device 0 if it is up, ``DOWN_US`` if not.
         slices: what is being loaded and evicted.
-        declared: the load that a driver has declared.
         unstarted: jobs that wait for their first task.
         next_task, arrivals: counters for task ids and arrival numbers.
     """
 
     __slots__ = (
-        "arrivals", "declared", "free_waits_us", "idle", "jobs", "models", "next_task",
+        "arrivals", "free_waits_us", "idle", "jobs", "models", "next_task",
         "processors", "queue", "slices", "tasks", "unstarted",
     )  # fmt: skip
 
@@ -255,7 +254,6 @@ class CoreState:
         self.queue = WaitingQueue()
         self.free_waits_us: list[int] = []
         self.idle: dict[int, ProcessorState] = {}
-        self.declared: tuple[StreamLoad, ...] = ()
         self.unstarted = 0
         self.next_task = 0
         self.arrivals = 0

@@ -16,7 +16,7 @@ from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
 from band.plan.task import SliceKey, Task
-from band.scheduler.commands import Evict, Finish, Load, Run, WakeAt
+from band.scheduler.commands import Advise, Evict, Finish, Load, Run, WakeAt
 from band.scheduler.core import Core
 from band.scheduler.events import (
     Event,
@@ -25,14 +25,16 @@ from band.scheduler.events import (
     RequestArrived,
     SliceEvicted,
     SliceLoaded,
+    StreamsDeclared,
     TaskFinished,
     Tick,
     WorkerUp,
 )
 from band.scheduler.options import CoreOptions, PolicyReport
 from band.scheduler.policy import Policy
+from band.sim.advise import advice_task, advise
 from band.sim.ledger import Ledger
-from band.trace.arrivals import Arrival, ArrivalSource
+from band.trace.arrivals import Arrival, ArrivalSource, DeclaredSource
 
 WORD: Final = "simulated"
 
@@ -77,7 +79,7 @@ def simulate(
             the core loads and evicts within it, as in an engine; here that takes no time.
         policy: the policy in force.
         make_policy: makes it; see ``band.scheduler.loader.make_policy``.
-        source: the trace.
+        source: the trace; one that knows its load beforehand declares it to the core.
         options: settings of the core.
         seed: of the noise; the same seed gives the same run.
         recorder: is given every event with its commands.
@@ -90,7 +92,7 @@ def simulate(
     ledger = Ledger(device, options.default_priority, WORD)
     noise = Noise(models, device.noise_sigma, seed)
     simulation = _Simulation(core, source, ledger, noise, recorder)
-    simulation.run(_opening(device, models, policy))
+    simulation.run(_opening(device, models, policy, source))
     status = core.status()
     if status.jobs:
         raise BandError(
@@ -106,14 +108,19 @@ def simulate(
 
 
 def _opening(
-    device: Device, models: Sequence[ModelAdded], policy: PolicySwapped
+    device: Device,
+    models: Sequence[ModelAdded],
+    policy: PolicySwapped,
+    source: ArrivalSource,
 ) -> Iterator[Event]:
-    """Return the events that make an inbox self-contained: policy, workers, models."""
+    """Return the events that make an inbox self-contained: policy, workers, models, load."""
     yield policy
     for p in device.processors:
         if p.available:
             yield WorkerUp(p.index, p.name, p.kind.value, device.memory_budget_bytes, WORD)
     yield from models
+    if isinstance(source, DeclaredSource) and source.streams:
+        yield StreamsDeclared(source.streams)
 
 
 class Noise:
@@ -202,6 +209,9 @@ class _Simulation:
                     self._push(now_us, _MOVED, SliceLoaded(*command, size))
                 elif isinstance(command, Evict):
                     self._push(now_us, _MOVED, SliceEvicted(*command))
+                elif isinstance(command, Advise):
+                    advice = advise(advice_task(core, command.policy, now_us))
+                    self._push(now_us, _OPENING, advice)
 
     def _arrived(self, event: Event) -> None:
         assert isinstance(event, RequestArrived)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from band.metrics.records import RequestRecord
 from band.scheduler.commands import JobOutcome
-from band.scheduler.events import RequestArrived
+from band.scheduler.events import RequestArrived, StreamLoad
 from band.trace.arrivals import Arrival
 
 
@@ -15,13 +15,20 @@ class FixedArrivals:
     Args:
         arrivals: in any order.
         children: parent request -> the requests that its completion issues.
+        streams: the load, if it is to be declared to the core.
+
+    Attributes:
+        streams: as given.
     """
 
     def __init__(
         self,
         arrivals: Iterable[tuple[int, RequestArrived]],
         children: Mapping[int, tuple[RequestArrived, ...]] | None = None,
+        *,
+        streams: tuple[StreamLoad, ...] = (),
     ) -> None:
+        self.streams = streams
         ordered = sorted(arrivals, key=lambda pair: pair[0])
         self._arrivals = [Arrival(at_us, request) for at_us, request in ordered]
         self._children = dict(children or {})

@@ -5,11 +5,11 @@ tracker (``frames``) is the one that ships.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from band.metrics.records import RequestRecord
 from band.scheduler.commands import JobOutcome
-from band.scheduler.events import RequestArrived
+from band.scheduler.events import RequestArrived, StreamLoad
 
 
 class Arrival(NamedTuple):
@@ -37,4 +37,17 @@ class ArrivalSource(Protocol):
 
     def never_issued(self) -> tuple[RequestRecord, ...]:
         """Return a record of each request that was not issued because a parent did not complete."""
+        ...
+
+
+@runtime_checkable
+class DeclaredSource(Protocol):
+    """A source that knows beforehand what load it is; the driver declares it to the core.
+
+    Under any other source, policies learn the load from the arrivals.
+    """
+
+    @property
+    def streams(self) -> tuple[StreamLoad, ...]:
+        """Return the load, as seen at the start of the trace."""
         ...

@@ -46,8 +46,8 @@ class Hop(NamedTuple):
     span: Span
 
 
-FlatHop = tuple[int, int, int, int, int, int, Hop]
-"""(bound_us, transfer_us, cost_us, processor, target, tail_us, hop), what the inner loop reads.
+FlatHop = tuple[int, int, int, int, int, Hop]
+"""(bound_us, transfer_us, cost_us, processor, target, hop), what the inner loop reads.
 
 The bound is transfer + cost + tail: the least that a plan through the hop still takes.
 """
@@ -73,13 +73,14 @@ class Hops:
     """
 
     __slots__ = (
-        "_ranks", "_spans", "_table", "holders", "last_state", "leaving", "no_parents", "tails_us",
-        "unit_count",
+        "_ranks", "_spans", "_table", "allowed", "holders", "last_state", "leaving", "no_parents",
+        "tails_us", "unit_count",
     )  # fmt: skip
 
     def __init__(self, table: PlanTable, allowed: int) -> None:
         count = len(table.processors)
         self._table = table
+        self.allowed = allowed
         self.unit_count = table.unit_count
         self.holders = count + 1 if table.has_transfers else 1
         self.last_state = table.unit_count * self.holders
@@ -119,7 +120,7 @@ class Hops:
                 move = moves[span.processor]
                 hop = Hop(state, target, span.processor, move, span.cost_us, span)
                 bound = move + span.cost_us + tail
-                found.append((bound, move, span.cost_us, span.processor, target, tail, hop))
+                found.append((bound, move, span.cost_us, span.processor, target, hop))
         hops = self.leaving[state] = tuple(sorted(found))
         return hops
 
@@ -129,6 +130,22 @@ class Hops:
         if self.holders == 1 or holder == count:
             return (0,) * count
         return self._table.transfer_us[boundary][holder]
+
+    def shortest_through_us(self) -> list[list[int]]:
+        """Return per unit and processor the least time from a start there to the end.
+
+        That start may be at any boundary from that unit on: whatever runs before it, a plan that
+        uses the processor is not over sooner.
+        """
+        rows = [[UNREACHABLE_US] * len(self._table.processors)]
+        for spans in reversed(self._spans):
+            row = rows[-1].copy()
+            for span in spans:
+                through = span.cost_us + self.tails_us[self.state(span.last + 1, span.processor)]
+                row[span.processor] = min(row[span.processor], through)
+            rows.append(row)
+        rows.reverse()
+        return rows
 
     def _idle_ranks(self) -> list[int]:
         ranks = [UNREACHABLE_US << LENGTH_BITS] * (self.last_state + 1)

@@ -125,17 +125,39 @@ def test_the_two_oracles_agree_on_latency_where_transfers_are_free(
 @given(st.data(), st.booleans())
 def test_the_hot_form_says_the_same_as_the_plan(data: st.DataObject, transfers: bool) -> None:
     table = data.draw(tables(transfers=transfers))
-    waits = [data.draw(WAITS) for _ in table.processors]
     kernel = Kernel(table)
-    hot, plan = kernel.best(0, waits), kernel.plan(0, waits)
-    if plan is None:
-        assert hot is None
+    for _ in range(4):
+        waits = [data.draw(WAITS) for _ in table.processors]
+        start = data.draw(st.integers(0, table.unit_count - 1))
+        holder = data.draw(st.integers(-1, len(table.processors) - 1))
+        pin = data.draw(st.integers(-1, len(table.processors) - 1))
+        hot, plan = kernel.best(start, waits, holder, pin), kernel.plan(start, waits, holder, pin)
+        if plan is None or hot is None:
+            assert hot is None
+            assert plan is None
+            continue
+        used = {step.span.processor for step in plan.steps}
+        first = plan.steps[0]
+        assert hot[:3] == (plan.latency_us, first.span, first.finish_us)
+        assert hot.touches in {-1, sum(1 << p for p in used)}
+
+
+@given(st.data(), st.booleans())
+def test_a_plan_stays_the_best_while_only_waits_rise_that_it_does_not_touch(
+    data: st.DataObject, transfers: bool
+) -> None:
+    table = data.draw(tables(transfers=transfers))
+    waits = [data.draw(WAITS) for _ in table.processors]
+    holder = data.draw(st.integers(-1, len(table.processors) - 1))
+    before = Kernel(table).best(0, waits, holder)
+    if before is None:
         return
-    mask = 0
-    for step in plan.steps:
-        mask |= 1 << step.span.processor
-    first = plan.steps[0].span
-    assert hot == (plan.latency_us, first.processor, first.last, mask)
+    plan = Kernel(table).plan(0, waits, holder)
+    raised = [
+        wait if before.touches >> p & 1 else max(wait, data.draw(WAITS))
+        for p, wait in enumerate(waits)
+    ]
+    assert _steps(Kernel(table).plan(0, raised, holder)) == _steps(plan)
 
 
 @given(st.data(), st.booleans())

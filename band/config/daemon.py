@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr
 from band.analysis.partition import Mode, Preparation
 from band.config.op_rules import rules_at
 from band.config.policy import PolicyConfig, PolicyEntry, Text, resolved
+from band.config.scheduler import SchedulerConfig
 from band.config.schema import Schema, parse
 from band.config.yaml_loader import Document, load_yaml
 from band.device.rules import NO_RULES, Rules
@@ -86,8 +87,10 @@ class SlicesConfig(Schema):
     cache_mib: int = Field(default=0, ge=0)
 
 
-class DaemonConfig(Schema):
+class DaemonConfig(SchedulerConfig):
     """Everything that ``band serve`` takes from a file. All paths in it are complete.
+
+    What the scheduler core itself is set to is inherited.
 
     Attributes:
         address: ``host:port`` or ``unix:///path``.
@@ -96,9 +99,6 @@ class DaemonConfig(Schema):
         policy_dirs: folders with policy files, searched before the shipped ones.
         record_dir: where traces and inboxes are recorded; None records nothing.
         max_message_mib: of one gRPC message, either way.
-        queue_limit: jobs that may wait for their first task; one more is dropped.
-        window: how many waiting jobs a policy without its own ``window`` sees.
-        default_priority: what a request with priority 0 gets; 1 is the highest.
         policy_budget_us: processor time of one decision; a policy that needs more is replaced.
         drain_timeout_s: how long accepted requests may take to finish after SIGTERM.
     """
@@ -111,9 +111,6 @@ class DaemonConfig(Schema):
     models: tuple[ModelConfig, ...] = ()
     record_dir: Path | None = None
     max_message_mib: int = Field(default=64, ge=1, le=2047)
-    queue_limit: int = Field(default=_CORE.queue_limit, ge=1)
-    window: int = Field(default=_CORE.window, ge=1)
-    default_priority: int = Field(default=_CORE.default_priority, ge=1)
     policy_budget_us: int = Field(default=50_000, ge=1)
     drain_timeout_s: float = Field(default=30.0, ge=0)
     analysis: AnalysisConfig = AnalysisConfig()

@@ -1,6 +1,7 @@
 """What a daemon is started with: the configuration file, and the command line over it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from band.model.source import is_path
 from band.runtime.options import EngineOptions
 from band.runtime.registration import AnalysisOptions
 from band.scheduler.loader import policy_swapped
-from band.scheduler.options import CoreOptions
 from band.units import BYTES_PER_MIB
 
 
@@ -69,10 +69,8 @@ def engine_options(config: DaemonConfig) -> EngineOptions:
             plans=analysis.plans,
         ),
         rules={model.served_name: model.demands for model in config.models},
-        core=CoreOptions(
-            default_priority=config.default_priority,
-            window=config.window,
-            queue_limit=config.queue_limit,
+        core=replace(
+            config.core_options(),
             background_loads=config.slices.background_loads,
             load_quiet_us=config.slices.quiet_us,
             load_pause_us=config.slices.pause_us,

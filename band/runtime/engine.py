@@ -17,6 +17,7 @@ from typing import Any, Final, Self, Unpack
 
 from band.clock import MonotonicClock
 from band.config.params import parse_params
+from band.config.scheduler import check_reservations
 from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
@@ -75,6 +76,7 @@ class Engine:
     ) -> None:
         _check_device(device)
         options, self.device = options or EngineOptions(), device
+        check_reservations(options.core, device)
         self.clock = MonotonicClock(time_scale=device.time_scale)
         self._start_us = self.clock.now_us()
         self._policy_dirs = tuple(policy_dirs)

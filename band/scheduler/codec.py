@@ -14,7 +14,7 @@ from band.plan.task import SliceKey, Task
 from band.scheduler import commands, events
 from band.scheduler.commands import Command, DropReason, JobOutcome
 from band.scheduler.events import Event
-from band.scheduler.options import AdmissionOptions, CoreOptions, Margin
+from band.scheduler.options import AdmissionOptions, CoreOptions, Margin, Reservation
 
 Document = dict[str, Any]
 
@@ -154,7 +154,10 @@ def _reason(value: str) -> str:
     return DropReason(value) if value in set(DropReason) else value
 
 
-_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {"admission": _admission}
+_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "admission": _admission,
+    "reservations": lambda slots: tuple(Reservation(**slot) for slot in slots),
+}
 _EVENTS: Final[Mapping[str, type]] = {kind.__name__: kind for kind in events.Event.__args__}
 _COMMANDS: Final[Mapping[str, type]] = {kind.__name__: kind for kind in commands.Command.__args__}
 _READERS: Final[Mapping[tuple[type, str], Callable[[Any], Any]]] = {

@@ -103,6 +103,9 @@ class CoreOptions:
             and the next one, at least.
         load_share_percent: share of the time that background loads may take under such requests.
         advise_pause_us: time from one Advise to the next, at least.
+        gather: let the policy decide once about all that happens at one microsecond: only a Tick
+            makes passes, every other event asks for one at its own time. The driver hands ticks
+            over behind the other events of their time, as the simulator does.
     """
 
     default_priority: int = 8
@@ -117,6 +120,7 @@ class CoreOptions:
     load_pause_us: int = 500_000
     load_share_percent: int = 5
     advise_pause_us: int = 1_000_000
+    gather: bool = False
 
 
 class PolicyReport(NamedTuple):

@@ -8,11 +8,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from band.config import device_schema, dynamics_schema, numbers, op_rules, support_schema
+from band.config import (
+    device_schema,
+    dynamics_schema,
+    numbers,
+    op_rules,
+    scheduler,
+    support_schema,
+)
 from band.config.daemon import AnalysisConfig, DaemonConfig, ModelConfig, load_daemon
 from band.config.device import load_device
 from band.config.op_rules import load_rules
 from band.config.policy import PolicyConfig, load_policy
+from band.config.scheduler import load_scheduler
 from band.config.support_tables import support_at
 from band.config.yaml_loader import load_yaml
 from band.device.limits import ANY_SIZES
@@ -33,6 +41,7 @@ LOADERS: dict[str, Callable[[str], Any]] = {
     "device": load_device,
     "support": load_support,
     "rules": load_rules,
+    "scheduler": load_scheduler,
 }
 FOUND = re.findall(r"```yaml\n# (\w+)(?: (\S+))?\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLES = [
@@ -45,7 +54,7 @@ SCHEMAS: list[type[BaseModel]] = [
     PolicyConfig,
     *(
         kind
-        for module in (device_schema, dynamics_schema, numbers, support_schema, op_rules)
+        for module in (device_schema, dynamics_schema, numbers, support_schema, op_rules, scheduler)
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, BaseModel)

@@ -58,12 +58,14 @@ class Alarms:
         at_us = self.background_us
         if self.pending(waits) and (at_us is None or self.needed[0][0] < at_us):
             at_us = self.needed[0][0]
-        if at_us is None:
-            return None
+        return at_us if at_us is not None and self.ask_for(at_us) else None
+
+    def ask_for(self, at_us: int) -> bool:
+        """Return whether to ask the driver for a wake-up: none so early is on its way."""
         if self._asked and self._asked[0] <= at_us:
-            return None
+            return False
         heapq.heappush(self._asked, at_us)
-        return at_us
+        return True
 
     @property
     def asked(self) -> tuple[int, ...]:

@@ -86,6 +86,10 @@ class Core:
         if alarms.needed:
             self._lifecycle.expire(now_us)
         if self._state.queue.entries:
+            if self._options.gather and not isinstance(event, Tick):
+                if alarms.ask_for(now_us):
+                    commands.append(WakeAt(now_us))
+                return commands
             if self._lifecycle.sheds:
                 self._lifecycle.shed(now_us)
             self._passes.run(now_us)

@@ -1,0 +1,1 @@
+"""XRBench: the public benchmark of real-time extended-reality workloads, played on cost tables."""

@@ -1,7 +1,8 @@
 """How much of what the device could do at most a policy sustains, over random workloads.
 
 Per policy and seed: the highest load, as a share of the capacity bound, with at most 1 % missed
-deadlines, and the highest one that is stable (``load_search`` says exactly when). All simulated:
+deadlines, and the highest one that is stable (``load_watch`` says exactly when). ``--limit`` adds
+how far any policy could come: 1 by definition, less for deadlines that no plan can meet. Simulated:
 six models on four processors, ``band.testing.workloads``.
 
     python benchmarks/load.py --seeds 0-29 --jobs 2 --policies heft,rehearsal --out load.jsonl
@@ -17,14 +18,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from load_search import CRITERIA, Limits, Setting, find_limits
+from load_search import Limits, Setting, deadline_limit, find_limits
+from load_watch import CRITERIA
 from rounds import document
 
 from band.errors import BandError
 from band.metrics.figures import nearest_rank
 from band.scheduler.loader import list_policies, resolve
+
+LIMIT: Final = "limit_of_any_policy"
 
 Found = dict[str, dict[int, Limits]]
 """policy -> seed -> limits."""
@@ -66,7 +70,7 @@ def _limits(
         yield from ((futures[future], future.result()) for future in as_completed(futures))
 
 
-def report(found: Found, seconds: float) -> dict[str, Any]:
+def report(found: Found, seconds: float, *, declared: bool) -> dict[str, Any]:
     """Return the JSON document of the benchmark."""
     metrics = {
         f"{policy}_{criterion}_{name}": value
@@ -78,6 +82,7 @@ def report(found: Found, seconds: float) -> dict[str, Any]:
         **document("load", metrics, {}),
         "simulated": True,
         "seconds": seconds,
+        "declared": declared,
         "policies": {
             policy: {
                 "seeds": len(seeds),
@@ -143,6 +148,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=_seeds, default=_seeds("0"), help="A-B (default 0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a run (default 60)")
+    parser.add_argument(
+        "--declared", action="store_true", help="tell the core of the streams beforehand"
+    )
+    parser.add_argument("--limit", action="store_true", help="a line for what no policy can pass")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--out", type=Path, help="file of verdicts: what it holds is not run again")
     parser.add_argument("--json", metavar="FILE", help="write the JSON document; - is stdout")
@@ -158,9 +167,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(error.message)
     # Seed by seed, so that what there is when it is broken off compares all policies.
     settings = [
-        Setting(policy, seed, options.seconds) for seed in options.seeds for policy in policies
+        Setting(policy, seed, options.seconds, options.declared)
+        for seed in options.seeds
+        for policy in policies
     ]
-    result = report(run(settings, options.out, options.jobs), options.seconds)
+    found = run(settings, options.out, options.jobs)
+    if options.limit:
+        found[LIMIT] = {
+            seed: Limits(deadline_limit(seed, options.seconds), 100, 0, 0.0)
+            for seed in options.seeds
+        }
+    result = report(found, options.seconds, declared=options.declared)
     print(table(result), file=sys.stderr if options.json == "-" else sys.stdout)
     if options.json == "-":
         print(json.dumps(result, indent=2))

@@ -49,7 +49,7 @@ class Workload:
         """Return the capacity bound at scale 1: ``bound.scale`` is what no policy can sustain."""
         return capacity_bound(self.tables, RATES_PER_S)
 
-    def arrivals(self, scale: float, seconds: float) -> FixedArrivals:
+    def arrivals(self, scale: float, seconds: float, *, declared: bool = False) -> FixedArrivals:
         """Return the requests of a load, each with its own period from its arrival as deadline.
 
         The same draws serve every scale, so two loads differ in nothing but their pace.
@@ -57,6 +57,8 @@ class Workload:
         Args:
             scale: multiple of the rates.
             seconds: requests are released, before their jitter, while less time has passed.
+            declared: the driver tells the core of the streams beforehand; else it has to learn
+                them from their arrivals.
         """
         found: list[tuple[int, str, int, int]] = []
         for model, rate in RATES_PER_S.items():
@@ -68,10 +70,12 @@ class Workload:
                 at_us = round(first_us + frame * period_us + late_us)
                 found.append((at_us, model, frame, at_us + round(period_us)))
         found.sort()
-        return FixedArrivals(
+        requests = (
             (at_us, RequestArrived(number, model, model, frame, deadline_us=deadline_us))
             for number, (at_us, model, frame, deadline_us) in enumerate(found)
         )
+        streams = self.streams(scale, seconds) if declared else ()
+        return FixedArrivals(requests, streams=streams)
 
     def streams(self, scale: float, seconds: float) -> tuple[StreamLoad, ...]:
         """Return what a driver can declare of a load beforehand: a stream per model.

@@ -3,24 +3,19 @@
 from pathlib import Path
 
 import pytest
-from load_search import (
-    QUEUE_LIMIT,
-    Enough,
-    Setting,
-    Watch,
-    find_limits,
-    highest,
-    judge,
-)
+from load_search import Setting, deadline_limit, find_limits, highest, judge
+from load_watch import QUEUE_LIMIT, Enough, Watch
 
 from band.errors import BandError
 from band.metrics.records import RequestRecord
+from band.plan.on_time import least_time_us
 from band.scheduler.commands import Finish, JobOutcome
 from band.scheduler.events import ModelAdded, RequestArrived, Tick
 from band.scheduler.loader import make_policy, policy_swapped
 from band.sim.simulator import SimRun, simulate
 from band.testing.tables import make_device
-from band.testing.workloads import workload
+from band.testing.workloads import RATES_PER_S, workload
+from band.units import US_PER_S
 
 SEL = "shortest_expected_latency"
 SETTING = Setting(SEL, 0, 1.5)
@@ -123,6 +118,21 @@ def test_what_a_file_holds_is_not_run_again(tmp_path: Path) -> None:
     assert 0 < first.on_time <= first.stable <= 100
     find_limits(Setting(SEL, 1, 0.2), path)
     assert len(path.read_text().splitlines()) > len(lines)
+
+
+def test_the_limit_of_deadlines_is_where_a_model_needs_longer_than_its_period() -> None:
+    load, percent = workload(0), deadline_limit(0, 0.2)
+    assert 50 < percent < 100
+
+    def too_slow(percent: int) -> bool:
+        scale = percent / 100 * load.bound.scale
+        return any(
+            least_time_us(table) > US_PER_S / (RATES_PER_S[table.model] * scale)
+            for table in load.tables
+        )
+
+    assert too_slow(percent + 1)
+    assert not too_slow(percent)
 
 
 def test_a_run_whose_policy_was_replaced_does_not_count(tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ def test_a_seed_gives_one_workload_and_another_seed_another() -> None:
     assert list(one.roots()) == list(same.roots())
 
 
+def test_a_load_is_declared_to_the_core_only_if_asked_for() -> None:
+    load = workload(7)
+    assert load.arrivals(2, 1).streams == ()
+    assert load.arrivals(2, 1, declared=True).streams == load.streams(2, 1)
+
+
 def test_the_capacity_scale_is_that_of_the_bound() -> None:
     load = workload(0)
     assert capacity_scale(load.tables) == load.bound.scale > 1

@@ -1,7 +1,7 @@
 """``band replay``: one trace under several policies, simulated, on real processors, on a daemon."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from band.metrics.summary import RunSummary
     from band.replay import progress
     from band.replay.output import OutputFolder
-    from band.replay.replay import Runner
     from band.trace.contents import TraceContents
     from band.trace.schema import Header, Trace
 
@@ -30,6 +29,7 @@ class _Options:
     policy_dirs: tuple[Path, ...]
     seed: int
     profile: Path | None
+    scheduler: Path | None
     wall: bool
 
 
@@ -56,6 +56,12 @@ def register(app: typer.Typer) -> None:
         profile: Annotated[
             Path | None, typer.Option(metavar="FILE", help="Costs that band profile measured.")
         ] = None,
+        scheduler: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FILE", help="Admission, reserved slots, queue limits, classes; YAML."
+            ),
+        ] = None,
         json: JsonOption = None,
         wall: Annotated[bool, typer.Option("--wall", help="Add wall-clock figures.")] = False,
         out_dir: Annotated[
@@ -75,6 +81,7 @@ def register(app: typer.Typer) -> None:
             policy_dirs=tuple(policy_dir or ()),
             seed=seed,
             profile=profile,
+            scheduler=scheduler,
             wall=wall,
         )
         replay_trace(trace, options, json, out_dir)
@@ -119,6 +126,7 @@ def _here(
 ) -> "tuple[RunRecords, ...]":
     """Replay in this process, simulated or on an engine."""
     from band.config.device import load_device
+    from band.config.scheduler import load_scheduler
     from band.replay.policies import choose_policies
     from band.replay.replay import compare, engine_runner, sim_runner
     from band.runtime.profiling import read_profile
@@ -127,7 +135,7 @@ def _here(
     if left_out:
         err.print(f"left out, because they need parameters: {', '.join(left_out)}", markup=False)
     make = sim_runner if options.on == "sim" else engine_runner
-    runner: Runner = make(
+    runner = make(
         trace,
         holds,
         load_device(options.device or "host"),
@@ -137,6 +145,8 @@ def _here(
         wall=options.wall,
         progress=told,
     )
+    if options.scheduler is not None:
+        runner = replace(runner, options=load_scheduler(options.scheduler))
     return tuple(compare(runner, trace, policies, folder=folder, progress=told))
 
 
@@ -148,7 +158,11 @@ def _at_address(
     from band.replay.address import AddressReplay
     from band.replay.progress import watched
 
-    for given, name in ((options.device, "--device"), (options.profile, "--profile")):
+    for given, name in (
+        (options.device, "--device"),
+        (options.profile, "--profile"),
+        (options.scheduler, "--scheduler"),
+    ):
         if given is not None:
             raise BandError(
                 ErrorCode.INVALID_CONFIG,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,7 @@ from band.runtime.futures import InferFuture, InferResult
 from band.runtime.options import EngineOptions
 from band.runtime.profiling import Profile
 from band.scheduler.events import RequestArrived
+from band.scheduler.options import CoreOptions
 from band.trace.contents import TraceContents
 from band.trace.schema import Trace
 
@@ -40,6 +41,7 @@ class EngineReplay:
         seed: of inputs and of emulated noise.
         profile: measured costs.
         wall: report wall-clock figures.
+        options: settings of the scheduler core.
         progress: told of each model that is loaded.
     """
 
@@ -51,6 +53,7 @@ class EngineReplay:
     profile: Profile | None = None
     policy_dirs: tuple[Path, ...] = ()
     wall: bool = False
+    options: CoreOptions = field(default_factory=CoreOptions)
     progress: Progress = ignore_progress
 
     def run(
@@ -66,7 +69,7 @@ class EngineReplay:
         Raises:
             BandError: INVALID_TRACE for a bad line; what the engine raises.
         """
-        options = EngineOptions(seed=self.seed, profile=self.profile)
+        options = EngineOptions(core=self.options, seed=self.seed, profile=self.profile)
         with Engine(
             self.device,
             policy=policy.ref,

@@ -18,6 +18,7 @@ from band.replay.policies import ChosenPolicy
 from band.replay.progress import Progress, ignore_progress, watched
 from band.replay.sim import SimReplay
 from band.runtime.profiling import Profile
+from band.scheduler.options import CoreOptions
 from band.trace.contents import TraceContents
 from band.trace.inbox import InboxWriter
 from band.trace.schema import Trace
@@ -25,6 +26,11 @@ from band.trace.schema import Trace
 
 class Runner(Protocol):
     """Something that a trace can be replayed on."""
+
+    @property
+    def options(self) -> CoreOptions:
+        """Return the settings of its scheduler core."""
+        ...
 
     def run(
         self, trace: Trace, policy: ChosenPolicy, recorder: Recorder | None = None
@@ -118,7 +124,7 @@ def compare(
         progress: told of the time of the trace, the stage being the policy's name.
     """
     for policy in policies:
-        with _recorder(folder, policy) as recorder:
+        with _recorder(folder, policy, runner.options) as recorder:
             yield runner.run(watched(trace, policy.name, progress), policy, recorder)
 
 
@@ -141,6 +147,8 @@ def _opened(trace: Trace, contents: TraceContents, progress: Progress) -> dict[s
 
 
 def _recorder(
-    folder: OutputFolder | None, policy: ChosenPolicy
+    folder: OutputFolder | None, policy: ChosenPolicy, options: CoreOptions
 ) -> AbstractContextManager[InboxWriter | None]:
-    return nullcontext() if folder is None else InboxWriter(folder.inbox(policy.name))
+    if folder is None:
+        return nullcontext()
+    return InboxWriter(folder.inbox(policy.name), options=options)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+from band.config.scheduler import check_reservations
 from band.device.profile import Device
 from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
@@ -32,6 +33,7 @@ class SimReplay:
         prepared: the models of the trace.
         limits: of the trace on the device.
         seed: of the noise of latencies.
+        options: settings of the scheduler core.
         wall: measure decisions and speed in wall time.
     """
 
@@ -43,6 +45,9 @@ class SimReplay:
     options: CoreOptions = field(default_factory=CoreOptions)
     policy_dirs: tuple[Path, ...] = ()
     wall: bool = False
+
+    def __post_init__(self) -> None:
+        check_reservations(self.options, self.device)
 
     def run(
         self, trace: Trace, policy: ChosenPolicy, recorder: Recorder | None = None

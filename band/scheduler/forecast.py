@@ -53,7 +53,7 @@ class Forecast:
             job: what is finished, who holds its data, where it is pinned to.
             left_us: time from now.
         """
-        idle, starts = model.plans.idle_plan(job)
+        idle, _, starts = model.plans.idle_plan(job)
         if idle is None:
             return True  # not for want of time: the core drops such a job with another reason
         at_once = self._outlooks.at_once(model, job[3])

@@ -137,6 +137,30 @@ def test_what_replay_leaves_can_be_decided_again_and_a_changed_event_is_found(
     assert "this line is not JSON" in err
 
 
+def test_the_scheduler_of_a_replay_is_set_by_a_file_and_its_record_carries_it(
+    band: Run, trace: str, tmp_path: Path
+) -> None:
+    settings = "admission: {at_arrival: true, queue_limits: {models: {icn: 0}}}\n"
+    (tmp_path / "core.yaml").write_text(settings, encoding="utf-8")
+    told = ("--policy", "heft", "--device", "pixel4", "--scheduler", "core.yaml", "--out", "o")
+    code, out, _ = band("replay", trace, *told, "--json", "-")
+    assert code == 0
+    (run,) = document(out)["runs"]
+    assert run["models"]["icn"]["requests"]["completed"] == 0
+    assert run["models"]["icn"]["requests"]["dropped"]["queue_full"] > 0
+    code, out, _ = band("decisions", "o/heft.inbox.jsonl")
+    assert (code, out[:9]) == (0, "identical")
+    (tmp_path / "core.yaml").write_text("admission: {at_arival: true}\n", encoding="utf-8")
+    code, _, err = band("replay", trace, *told)
+    assert code == 2
+    assert "core.yaml:1: unknown key 'at_arival'; did you mean 'at_arrival'?" in err
+    slots = "reservations: [{processor: gqu, period_us: 9, length_us: 1}]\n"
+    (tmp_path / "core.yaml").write_text(slots, encoding="utf-8")
+    code, _, err = band("replay", trace, *told)
+    assert code == 2
+    assert "reserved on 'gqu', which device 'pixel4' lacks; did you mean 'gpu'?" in err
+
+
 def test_a_policy_in_a_folder_is_found_without_touching_the_package(
     band: Run, trace: str, tmp_path: Path
 ) -> None:

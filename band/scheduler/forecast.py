@@ -53,7 +53,8 @@ class Forecast:
             job: what is finished, who holds its data, where it is pinned to.
             left_us: time from now.
         """
-        idle, _, starts = model.plans.idle_plan(job)
+        known = model.plans.idle_plan(job)
+        idle = known.plan
         if idle is None:
             return True  # not for want of time: the core drops such a job with another reason
         at_once = self._outlooks.at_once(model, job[3])
@@ -61,7 +62,7 @@ class Forecast:
             return self._side_by_side_us(model, job, at_once) <= left_us
         if idle.latency_us > left_us:
             return False
-        if all(self.waits_us[processor] <= start_us for processor, start_us in starts):
+        if all(self.waits_us[processor] <= start_us for processor, start_us in known.starts):
             return self._plan_end_us(model, job, idle) <= left_us
         if not self._p95 and self._place(self._outlooks.of(model).ways(job), 0)[0] <= left_us:
             return True

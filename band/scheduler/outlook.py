@@ -52,7 +52,7 @@ class Outlook:
                 self._ways.clear()
             finished, running, holder, pin = job
             pins = [-1, *self._processors] if pin < 0 else [pin]
-            plans = [self._plans.idle_plan((finished, running, holder, p))[0] for p in pins]
+            plans = [self._plans.idle_plan((finished, running, holder, p)).plan for p in pins]
             found = [self._way(plan, holder) for plan in plans if plan is not None]
             known = self._ways[job] = tuple(dict.fromkeys(found))
         return known

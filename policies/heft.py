@@ -17,12 +17,11 @@ Source: Band, MobiSys 2022 (heterogeneous_earliest_finish_time); Topcuoglu et al
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import ClassVar
 
-from band.scheduler.policy import Dispatch, PolicyInfo
-from band.scheduler.rules import one_by_one
-from band.scheduler.view import JobView, Step, View
+from band.scheduler.groups import Line, start_alone
+from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
+from band.scheduler.view import View
 
 
 @dataclass(frozen=True)
@@ -48,24 +47,27 @@ class HeterogeneousEarliestFinishTime:
 
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
-        return one_by_one(view, self._choose)
+        if len(view.window) == 1:
+            return start_alone(view)
+        line = Line(view)
+        tasks: list[TaskSpec] = []
+        while 0 in line.waits:
+            task = self._next(line)
+            if task is None:
+                break
+            tasks.append(task)
+        return (Dispatch(tuple(tasks)),) if tasks else ()
 
-    def _choose(
-        self, view: View, waiting: Sequence[JobView], waits: Sequence[int]
-    ) -> tuple[JobView, Step] | None:
-        """Return the next job to dispatch, None if all that is left waits for busy processors."""
-        what_if = list(waits)
-        for _, group in groupby(waiting, key=lambda job: job.priority):
-            candidates = list(group)
-            while candidates:
-                plans = [(job, view.best_plan(job, what_if)) for job in candidates]
-                runnable = [(job, plan) for job, plan in plans if plan is not None]
-                if not runnable:
-                    break
-                job, plan = max(runnable, key=lambda pair: pair[1].latency_us)
-                step = plan.steps[0]
-                if waits[step.span.processor] == 0:
-                    return job, step
-                what_if[step.span.processor] = step.finish_us
-                candidates.remove(job)
+    def _next(self, line: Line) -> TaskSpec | None:
+        """Return the next task, None if all that is left waits for busy processors."""
+        for group in line.groups:
+            line.step(group)
+        what_if = line.what_if()
+        for groups in what_if.classes():
+            while (longest := what_if.longest(groups)) is not None and (step := longest.step):
+                place = longest.places.pop(0)
+                processor = step.span.processor
+                if line.waits[processor] == 0:
+                    return line.start(line.groups[what_if.groups.index(longest)], step, place)
+                what_if.raise_wait(processor, step.finish_us)
         return None

@@ -18,13 +18,16 @@ Source: Band, MobiSys 2022 (least_slack_time_first).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import ClassVar
 
 from band.scheduler.commands import DropReason
-from band.scheduler.policy import Decision, Dispatch, Drop, PolicyInfo, TaskSpec
-from band.scheduler.view import JobView, View
+from band.scheduler.groups import Group, Line
+from band.scheduler.policy import Decision, Dispatch, Drop, PolicyInfo
+from band.scheduler.view import View
 
 _NO_DEADLINE_US = 1 << 60
+_first_three = itemgetter(0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -51,34 +54,41 @@ class LeastSlackFirst:
 
     def plan(self, view: View) -> Sequence[Decision]:
         """Return the dispatches and drops of one pass."""
-        waits = list(view.waits_us)
-        if 0 not in waits:
+        if 0 not in view.waits_us:
             return ()
+        line = Line(view)
         decisions: list[Decision] = []
-        ordered = sorted(view.window, key=lambda job: (job.priority, self._slack_us(view, job)))
-        for job in ordered:
-            plan = view.best_plan(job, waits)
-            if plan is None:
+        latest_us = 0
+        for _, slack_us, place, group in by_slack(line):
+            sheds = self.params.drop_unreachable and not line.window[place].running
+            if 0 not in line.waits and (not sheds or slack_us >= latest_us):
+                continue  # a plan is later by no more than the longest wait that has risen
+            step = group.step or line.step(group)
+            if step is None:
                 continue
-            step = plan.steps[0]
-            if self._hopeless(job, view.now_us + plan.latency_us):
+            job = line.window[place]
+            due_us = job.deadline_us
+            if sheds and due_us is not None and view.now_us + step.latency_us > due_us:
                 decisions.append(Drop(job.job, DropReason.DEADLINE_UNREACHABLE))
-            elif waits[step.span.processor] == 0:
-                task = TaskSpec.of(job, view.table(job.model), step.span)
-                decisions.append(Dispatch((task,)))
-                waits[step.span.processor] = step.finish_us
+            elif line.waits[step.span.processor] == 0:
+                decisions.append(Dispatch((line.start(group, step, place),)))
+                latest_us = max(latest_us, step.finish_us)
         return decisions
 
-    def _slack_us(self, view: View, job: JobView) -> int:
-        plan = view.best_plan(job)
-        if job.deadline_us is None or plan is None:
-            return _NO_DEADLINE_US
-        return job.deadline_us - view.now_us - plan.latency_us
 
-    def _hopeless(self, job: JobView, finish_us: int) -> bool:
-        return (
-            self.params.drop_unreachable
-            and not job.running
-            and job.deadline_us is not None
-            and finish_us > job.deadline_us
-        )
+def by_slack(line: Line) -> list[tuple[int, int, int, Group]]:
+    """Return (class, slack, place, group) of each job, sorted by them."""
+    now_us, window = line.view.now_us, line.window
+    found = []
+    for group in line.groups:
+        priority = group.priority
+        for place in group.places:
+            slack_us = _NO_DEADLINE_US
+            due_us = window[place].deadline_us
+            if due_us is not None:
+                step = group.step or line.step(group)
+                if step is not None:
+                    slack_us = due_us - now_us - step.latency_us
+            found.append((priority, slack_us, place, group))
+    found.sort(key=_first_three)
+    return found

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from band.scheduler.policy import Dispatch, PolicyInfo
-from band.scheduler.rules import one_by_one
-from band.scheduler.view import JobView, Step, View
+from band.scheduler.groups import Line, start_alone
+from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
+from band.scheduler.view import View
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,16 @@ class ShortestExpectedLatency:
 
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
-        return one_by_one(view, self._choose)
-
-    def _choose(
-        self, view: View, waiting: Sequence[JobView], waits: Sequence[int]
-    ) -> tuple[JobView, Step] | None:
-        """Return the job with the longest best plan among those whose first step can start."""
-        chosen: tuple[JobView, Step] | None = None
-        longest_us = -1
-        for job in waiting:
-            if chosen is not None and job.priority != chosen[0].priority:
+        if len(view.window) == 1:
+            return start_alone(view)
+        line = Line(view)
+        tasks: list[TaskSpec] = []
+        while 0 in line.waits:
+            for groups in line.classes():
+                group = line.longest(groups, idle_only=True)
+                if group is not None and group.step is not None:
+                    tasks.append(line.start(group, group.step))
+                    break
+            else:
                 break
-            plan = view.best_plan(job, waits)
-            if plan is not None and plan.latency_us > longest_us:
-                step = plan.steps[0]
-                if waits[step.span.processor] == 0:
-                    chosen, longest_us = (job, step), plan.latency_us
-        return chosen
+        return (Dispatch(tuple(tasks)),) if tasks else ()

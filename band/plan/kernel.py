@@ -97,9 +97,8 @@ class Kernel:
                     return known
             found = self._search(useful, start, waits_us, longest_us, free.tails_us[start])
         else:
-            useful = self._hops(1 << only_processor).allowed
-            wait_us = waits_us[only_processor]
-            found = self._search(useful, start, waits_us, wait_us, UNREACHABLE_US)
+            useful, longest_us = self._only(only_processor, waits_us)
+            found = self._search(useful, start, waits_us, longest_us, UNREACHABLE_US)
         if found is None:
             return None
         first = _first_step(found, start)
@@ -130,8 +129,7 @@ class Kernel:
             useful, longest_us = self._useful(free, start_unit, start, waits_us)
             limit_us = free.tails_us[start]
         else:
-            useful = self._hops(1 << only_processor).allowed
-            longest_us = waits_us[only_processor]
+            useful, longest_us = self._only(only_processor, waits_us)
         found = self._search(useful, start, waits_us, longest_us, limit_us)
         if found is None:
             return None
@@ -194,6 +192,11 @@ class Kernel:
                 useful |= bit
                 longest_us = wait_us if wait_us > longest_us else longest_us
         return useful, longest_us
+
+    def _only(self, processor: int, waits_us: Sequence[int]) -> tuple[int, int]:
+        """Return the mask and the wait of one processor; one that does not exist is down."""
+        useful = self._hops(1 << processor).allowed
+        return useful, waits_us[processor] if processor < len(waits_us) else DOWN_US
 
     def _idle_first(self, start: int) -> FirstStep | None:
         """Return how the best plan starts when nothing waits."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from band.plan.best import BestPlan
+from band.plan.best import BestPlan, FirstStep
 from band.plan.table import PlanTable
 from band.scheduler.plans import JobState
 from band.scheduler.state import CoreState
@@ -79,7 +79,7 @@ class CoreView:
         waits = waits_us or self.waits_us
         plans = self._state.models[job.model].plans
         state = job[7:11]  # finished, running, holder, processor
-        idle_plan, starts = plans.idle_plans.get(state) or plans.idle_plan(state)
+        idle_plan, _, starts = plans.idle_plans.get(state) or plans.idle_plan(state)
         for processor, start_us in starts:
             if waits[processor] > start_us:
                 break
@@ -89,6 +89,17 @@ class CoreView:
         if key not in self._plans:
             self._plans[key] = plans.best_plan(state, waits)
         return self._plans[key]
+
+    def first_step(self, job: JobView, waits_us: Sequence[int] | None = None) -> FirstStep | None:
+        """Return how that plan starts. Not remembered: see :mod:`band.scheduler.groups`."""
+        waits = waits_us or self.waits_us
+        plans = self._state.models[job.model].plans
+        state = job[7:11]
+        _, first, starts = plans.idle_plans.get(state) or plans.idle_plan(state)
+        for processor, start_us in starts:
+            if waits[processor] > start_us:
+                return plans.first_step(state, waits)
+        return first
 
 
 def current_waits_us(state: CoreState, now_us: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from band.plan.best import BestPlan, Step
+from band.plan.best import BestPlan, FirstStep, Step
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable
 
@@ -20,10 +20,13 @@ class IdlePlan(NamedTuple):
 
     Attributes:
         plan: None if what remains cannot run, whatever the waits.
-        starts: (processor, start_us) of each step.
+        first: how it starts.
+        starts: (processor, start_us) of each step; a time that no wait keeps where the plan would
+            not stay the best one, since others are equally good.
     """
 
     plan: BestPlan | None
+    first: FirstStep | None
     starts: tuple[tuple[int, int], ...]
 
 
@@ -63,11 +66,27 @@ class Plans:
         if known is None:
             if len(self.idle_plans) >= _IDLE_PLANS:
                 self.idle_plans.clear()
-            plan = self.best_plan(state, (0,) * len(self._table.processors))
-            steps = plan.steps if plan is not None else ()
-            starts = tuple((step.span.processor, step.start_us) for step in steps)
-            known = self.idle_plans[state] = IdlePlan(plan, starts)
+            idle = (0,) * len(self._table.processors)
+            plan, first = self.best_plan(state, idle), self.first_step(state, idle)
+            starts: tuple[tuple[int, int], ...] = ()
+            if first is not None and first.touches < 0:
+                starts = ((first.span.processor, -1),)
+            elif plan is not None:
+                starts = tuple((step.span.processor, step.start_us) for step in plan.steps)
+            known = self.idle_plans[state] = IdlePlan(plan, first, starts)
         return known
+
+    def first_step(self, state: JobState, waits_us: Sequence[int]) -> FirstStep | None:
+        """Return how the plan starts that :meth:`best_plan` returns."""
+        finished, running, holder, pin = state
+        if not running and not finished & (finished + 1):
+            kernel = self._kernel or self._whole_kernel()
+            return kernel.best(finished.bit_length(), waits_us, holder, pin)
+        plan = self.best_plan(state, waits_us)
+        if plan is None:
+            return None
+        span, _, finish_us = plan.steps[0]
+        return FirstStep(plan.latency_us, span, finish_us, -1)
 
     def best_plan(self, state: JobState, waits_us: Sequence[int]) -> BestPlan | None:
         """Return the earliest-finish plan for what can run of a job, None if there is none.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from band.plan.best import BestPlan, Step
+from band.plan.best import BestPlan, FirstStep, Step
 from band.plan.table import PlanTable
 
 
@@ -106,5 +106,9 @@ class View(Protocol):
         """
         ...
 
+    def first_step(self, job: JobView, waits_us: Sequence[int] | None = None) -> FirstStep | None:
+        """Return how that plan starts, and its latency: cheaper than the whole plan."""
+        ...
 
-__all__ = ["BestPlan", "JobView", "ProcessorView", "Step", "View"]
+
+__all__ = ["BestPlan", "FirstStep", "JobView", "ProcessorView", "Step", "View"]

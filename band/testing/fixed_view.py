@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from band.plan.best import BestPlan
+from band.plan.best import BestPlan, FirstStep
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable
 from band.scheduler.view import JobView, ProcessorView
@@ -75,3 +75,10 @@ class FixedView:
         waits = self.waits_us if waits_us is None else waits_us
         kernel = self._kernels[job.model]
         return kernel.plan(job.finished.bit_length(), waits, job.holder, job.processor)
+
+    def first_step(self, job: JobView, waits_us: Sequence[int] | None = None) -> FirstStep | None:
+        """Return how that plan starts."""
+        self.searches += 1
+        waits = self.waits_us if waits_us is None else waits_us
+        kernel = self._kernels[job.model]
+        return kernel.best(job.finished.bit_length(), waits, job.holder, job.processor)

@@ -48,8 +48,8 @@ class Ledger:
         """Open the account of a request."""
         self._requests[request.request] = _Open(request, now_us)
 
-    def dispatched(self, task: Task, now_us: int, run_us: int) -> None:
-        """Record a task: in the simulator its end is known when it starts."""
+    def dispatched(self, task: Task, now_us: int, run_us: int) -> int:
+        """Record a task, as if it ended when it should; return the place of the record."""
         number, (model, units), processor, jobs, _, _, _, transfer_us, predicted_us, _ = task
         name = self._names[processor]
         for job in jobs:
@@ -78,6 +78,11 @@ class Ledger:
                 ),
             )
         )
+        return len(self._tasks) - 1
+
+    def took(self, place: int, finished_us: int, run_us: int) -> None:
+        """Correct the record of a task that took longer than it should."""
+        self._tasks[place] = self._tasks[place]._replace(finished_us=finished_us, run_us=run_us)
 
     def tasks(self) -> tuple[TaskRecord, ...]:
         """Return the tasks in order of their end, and of their start at the same microsecond."""

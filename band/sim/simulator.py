@@ -1,13 +1,13 @@
 """The simulator: the scheduler core on a virtual clock, deterministic to the microsecond.
 
 It is a heap of (time, kind, number) around ``Core.handle``. It knows nothing about scheduling:
-a task takes what its model's table says, times log-normal noise drawn from the seed. What the core
-has learnt meanwhile changes its plans, never how long a task really takes.
+a task takes what its model's table says, times noise drawn from the seed, and longer where the
+device says that processors slow each other or grow hot. What the core has learnt meanwhile changes
+its plans, never how long a task really takes.
 """
 
 import heapq
 import itertools
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -15,8 +15,8 @@ from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
-from band.plan.task import SliceKey, Task
-from band.scheduler.commands import Advise, Evict, Finish, Load, Run, WakeAt
+from band.plan.task import Task
+from band.scheduler.commands import Advise, Command, Evict, Finish, Load, Run, WakeAt
 from band.scheduler.core import Core
 from band.scheduler.events import (
     Event,
@@ -34,6 +34,8 @@ from band.scheduler.options import CoreOptions, PolicyReport
 from band.scheduler.policy import Policy
 from band.sim.advise import advice_task, advise
 from band.sim.ledger import Ledger
+from band.sim.pace import Due, Pace, pace_of
+from band.sim.true_costs import TrueCosts
 from band.trace.arrivals import Arrival, ArrivalSource, DeclaredSource
 
 WORD: Final = "simulated"
@@ -74,7 +76,7 @@ def simulate(
     """Play a trace on a virtual clock that starts at 0, until every request has ended.
 
     Args:
-        device: its available processors run tasks; ``noise_sigma`` is the noise of their times.
+        device: its available processors run tasks, with its noise, contention and heat.
         models: what is registered before the first request. If they tell the memory for slices,
             the core loads and evicts within it, as in an engine; here that takes no time.
         policy: the policy in force.
@@ -90,8 +92,8 @@ def simulate(
     options = options or CoreOptions()
     core = Core(make_policy=make_policy, options=options)
     ledger = Ledger(device, options.default_priority, WORD)
-    noise = Noise(models, device.noise_sigma, seed)
-    simulation = _Simulation(core, source, ledger, noise, recorder)
+    costs = TrueCosts(models, device, seed)
+    simulation = _Simulation(core, source, ledger, costs, recorder, pace_of(device))
     simulation.run(_opening(device, models, policy, source))
     status = core.status()
     if status.jobs:
@@ -123,41 +125,6 @@ def _opening(
         yield StreamsDeclared(source.streams)
 
 
-class Noise:
-    """What a slice really takes: the time of a run, drawn, and memory.
-
-    Args:
-        models: whose tables say the times.
-        sigma: standard deviation of the natural logarithm of a time; 0 for exact times.
-        seed: of the draws.
-    """
-
-    def __init__(self, models: Sequence[ModelAdded], sigma: float, seed: int) -> None:
-        self._cost_us: dict[tuple[SliceKey, int], int] = {
-            (added.table.slice_key(span), span.processor): span.cost_us
-            for added in models
-            for span in added.table.spans
-        }
-        self._load_bytes: dict[tuple[SliceKey, int], int] = {
-            (added.table.slice_key(span), span.processor): span.load_bytes
-            for added in models
-            for span in added.table.spans
-        }
-        self._sigma = sigma
-        self._random = random.Random(seed)
-
-    def run_us(self, task: Task) -> int:
-        """Return the time that a task takes without transfers, at least 1."""
-        cost_us = self._cost_us[task.slice, task.processor]
-        if not self._sigma:
-            return cost_us
-        return max(1, round(cost_us * self._random.lognormvariate(0.0, self._sigma)))
-
-    def load_bytes(self, key: SliceKey, processor: int) -> int:
-        """Return what a loaded slice takes."""
-        return self._load_bytes[key, processor]
-
-
 class _Simulation:
     """One run: the heap, the clock and the books."""
 
@@ -166,15 +133,18 @@ class _Simulation:
         core: Core,
         source: ArrivalSource,
         ledger: Ledger,
-        noise: Noise,
+        costs: TrueCosts,
         recorder: Recorder | None,
+        pace: Pace | None,
     ) -> None:
         self._open = 0
         self._core = core
         self._source = source
         self._ledger = ledger
-        self._noise = noise
+        self._costs = costs
         self._recorder = recorder
+        self._pace = pace
+        self._places: dict[int, int] = {}
         self._roots = iter(source.roots())
         self._root: Arrival | None = None
         self._heap: list[tuple[int, int, int, Event]] = []
@@ -186,11 +156,13 @@ class _Simulation:
         for event in opening:
             self._push(0, _OPENING, event)
         self._push_root()
-        heap, core, recorder = self._heap, self._core, self._recorder
+        heap, core, recorder, pace = self._heap, self._core, self._recorder, self._pace
         while heap:
             now_us, kind, _, event = heapq.heappop(heap)
             if kind >= _MOVED and not self._open and self._root is None:
                 continue  # no request is left: loading goes on to no purpose
+            if kind == _FINISHED and pace and not self._really_ended(pace, event, now_us):
+                continue  # it goes on more slowly, or has ended sooner
             self.now_us = now_us
             if kind == _ARRIVED:
                 self._arrived(event)
@@ -204,14 +176,19 @@ class _Simulation:
                     self._finished(command)
                 elif isinstance(command, WakeAt):
                     self._push(command.at_us, _TICK, Tick())
-                elif isinstance(command, Load):
-                    size = self._noise.load_bytes(*command)
-                    self._push(now_us, _MOVED, SliceLoaded(*command, size))
-                elif isinstance(command, Evict):
-                    self._push(now_us, _MOVED, SliceEvicted(*command))
-                elif isinstance(command, Advise):
-                    advice = advise(advice_task(core, command.policy, now_us))
-                    self._push(now_us, _OPENING, advice)
+                else:
+                    self._seldom(command)
+
+    def _seldom(self, command: Command) -> None:
+        """Obey one of the commands that take no time here."""
+        if isinstance(command, Load):
+            size = self._costs.load_bytes(*command)
+            self._push(self.now_us, _MOVED, SliceLoaded(*command, size))
+        elif isinstance(command, Evict):
+            self._push(self.now_us, _MOVED, SliceEvicted(*command))
+        elif isinstance(command, Advise):
+            advice = advise(advice_task(self._core, command.policy, self.now_us))
+            self._push(self.now_us, _OPENING, advice)
 
     def _arrived(self, event: Event) -> None:
         assert isinstance(event, RequestArrived)
@@ -227,11 +204,30 @@ class _Simulation:
 
     def _run(self, task: Task) -> None:
         """Let a task take its time: transfers in full, the run with its noise."""
-        run_us, transfer_us = self._noise.run_us(task), task.transfer_us
-        self._ledger.dispatched(task, self.now_us, run_us)
+        run_us, transfer_us = self._costs.run_us(task), task.transfer_us
+        place = self._ledger.dispatched(task, self.now_us, run_us)
+        if self._pace is not None:
+            self._places[task.id] = place
+            times = {"transfer_us": transfer_us, "run_us": run_us}
+            self._foresee(self._pace.start(task.id, task.processor, self.now_us, **times))
+            return
         finished = _new(TaskFinished, (task.id, run_us, transfer_us))
         at_us = self.now_us + transfer_us + run_us
         heapq.heappush(self._heap, (at_us, _FINISHED, next(self._numbers), finished))
+
+    def _really_ended(self, pace: Pace, event: Event, at_us: int) -> bool:
+        """Return whether a task ends as was foreseen; if so, the others go on at a new speed."""
+        assert isinstance(event, TaskFinished)
+        if not pace.ends(event.task, at_us):
+            return False
+        self._ledger.took(self._places.pop(event.task), at_us, event.run_us)
+        self._foresee(pace.end(event.task, at_us))
+        return True
+
+    def _foresee(self, ends: Iterable[Due]) -> None:
+        """Expect tasks to end; what was expected of them before is void."""
+        for task, at_us, run_us, transfer_us in ends:
+            self._push(at_us, _FINISHED, TaskFinished(task, run_us, transfer_us))
 
     def _push(self, at_us: int, kind: int, event: Event) -> None:
         self._open += kind == _ARRIVED

@@ -7,8 +7,9 @@ line; nothing else in the project makes that choice.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class ErrorCode(StrEnum):
@@ -117,3 +118,7 @@ class BandError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Process pools send errors back pickled; the default would lose code and fields.
+        return partial(BandError, **self.fields), (self.code, self.message)

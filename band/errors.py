@@ -7,7 +7,6 @@ line; nothing else in the project makes that choice.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -121,4 +120,8 @@ class BandError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Process pools send errors back pickled; the default would lose code and fields.
-        return partial(BandError, **self.fields), (self.code, self.message)
+        return _again, (self.code, self.message, dict(self.fields))
+
+
+def _again(code: ErrorCode, message: str, fields: Mapping[str, Any]) -> BandError:
+    return BandError(code, message, **fields)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from band.device.dynamics import LogNormal
 from band.device.profile import Processor
 from band.runtime.backends.interpreter import DELEGATE, InterpreterBackend
 from band.runtime.backends.protocol import (
@@ -18,6 +19,7 @@ from band.runtime.backends.protocol import (
     Pace,
     RunResult,
 )
+from band.sim.noise import draw, noise_of
 
 WORD = "emulated"
 
@@ -28,7 +30,7 @@ class Options:
 
     Attributes:
         noise_sigma: standard deviation of the natural logarithm of the run time; negative means
-            that of the device.
+            the noise that the device file declares.
     """
 
     noise_sigma: float = -1.0
@@ -50,7 +52,9 @@ class Backend(InterpreterBackend):
         super().__init__(processor)
         self._device = context.device
         self._clock = context.clock
-        self._sigma = context.device.noise_sigma if options.noise_sigma < 0 else options.noise_sigma
+        self._noise = noise_of(processor, context.device)
+        if options.noise_sigma >= 0:
+            self._noise = LogNormal(sigma=options.noise_sigma)
         self._random = random.Random(f"{context.seed}/{processor.name}")
 
     def info(self) -> BackendInfo:
@@ -73,8 +77,8 @@ class Backend(InterpreterBackend):
         model.set_inputs(inputs)
         model.invoke()
         outputs = model.copy_outputs(allocate)
-        noise = self._random.lognormvariate(0.0, self._sigma) if self._sigma > 0 else 1.0
-        run_us = max(1, round(pace.predicted_us * noise))
+        factor = 1.0 if self._noise is None else draw(self._noise, self._random)
+        run_us = max(1, round(pace.predicted_us * factor))
         end_us = pace.dispatched_us + pace.transfer_us + run_us
         overrun_us = max(0, self._clock.now_us() - end_us)
         self._clock.sleep_until(end_us)

@@ -21,11 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from band.plan.table import PlanTable, Span
-from band.scheduler.commands import DropReason
-from band.scheduler.policy import Decision, Dispatch, Drop, PolicyInfo, TaskSpec
-from band.scheduler.rules import whole_span
-from band.scheduler.view import JobView, View
+from band.scheduler.fixed import fixed_passes
+from band.scheduler.policy import Decision, PolicyInfo
+from band.scheduler.view import View
 
 
 @dataclass(frozen=True)
@@ -53,32 +51,4 @@ class FixedWorker:
 
     def plan(self, view: View) -> Sequence[Decision]:
         """Return the dispatches and drops of one pass."""
-        waits = list(view.waits_us)
-        decisions: list[Decision] = []
-        for job in view.window:
-            table = view.table(job.model)
-            span = self._span(view, job, table)
-            if span is not None and waits[span.processor] == 0:
-                decisions.append(Dispatch((TaskSpec.of(job, table, span),)))
-                waits[span.processor] = span.cost_us
-            elif span is None and not job.running:
-                decisions.append(Drop(job.job, DropReason.NO_PROCESSOR))
-        return decisions
-
-    def _span(self, view: View, job: JobView, table: PlanTable) -> Span | None:
-        """Return what the job's processor runs next, None if it cannot run the job."""
-        name = self.params.processors.get(job.model)
-        if job.processor < 0 and name is None:
-            spans = (whole_span(table, job, p) for p in range(len(table.processors)))
-            whole = next((span for span in spans if span is not None), None)
-            chosen = job
-        elif job.processor < 0 and name not in table.processors:
-            return None
-        else:
-            fixed = job.processor if job.processor >= 0 else table.processors.index(str(name))
-            whole = whole_span(table, job, fixed)
-            chosen = job._replace(processor=fixed)
-        if whole is not None:
-            return whole
-        plan = view.best_plan(chosen)
-        return None if plan is None else plan.steps[0].span
+        return fixed_passes(view, self.params.processors)

@@ -3,8 +3,9 @@
 Formula:
     For each job of the window, L = latency of its best plan, given how long each processor is
     still busy. The job with the largest L (the first one on ties) gets its first step dispatched
-    if that processor is idle; if not, it waits and the next largest is considered. After each
-    dispatch all L are computed anew. Only jobs of the best class that can start compete.
+    if that processor is idle; if not, it waits for the next pass and the next largest is
+    considered. After each dispatch all L are computed anew. A class is gone through before the
+    next one.
 
 Parameters:
     window: jobs looked at, 1 or more, default 16.
@@ -51,12 +52,11 @@ class ShortestExpectedLatency:
             return start_alone(view)
         line = Line(view)
         tasks: list[TaskSpec] = []
-        while 0 in line.waits:
-            for groups in line.classes():
+        for groups in line.classes():
+            while 0 in line.waits:
                 group = line.longest(groups, idle_only=True)
-                if group is not None and group.step is not None:
-                    tasks.append(line.start(group, group.step))
+                if group is None or group.step is None:
                     break
-            else:
-                break
+                line.pass_over(groups, group)
+                tasks.append(line.start(group, group.step))
         return (Dispatch(tuple(tasks)),) if tasks else ()

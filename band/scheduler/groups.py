@@ -95,6 +95,25 @@ class Line:
                 chosen, longest_us, first = group, step.latency_us, place
         return chosen
 
+    def pass_over(self, groups: Sequence[Group], chosen: Group) -> None:
+        """Take out of the line the jobs that come before the head of a group by longest plan.
+
+        They wait for busy processors, and are looked at again in the next pass.
+
+        Args:
+            groups: those that compete, their steps known.
+            chosen: whose head is started.
+        """
+        step, place = chosen.step, chosen.places[0]
+        assert step is not None
+        for group in groups:
+            if group is chosen or group.step is None:
+                continue
+            if group.step.latency_us > step.latency_us:
+                group.places.clear()
+            elif group.step.latency_us == step.latency_us and group.places:
+                group.places = [other for other in group.places if other > place]
+
     def raise_wait(self, processor: int, wait_us: int) -> None:
         """Let a processor be free later than so far; plans that depend on it are forgotten."""
         self.waits[processor] = wait_us

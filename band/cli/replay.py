@@ -49,7 +49,9 @@ def register(app: typer.Typer) -> None:
         policy: Annotated[
             list[str] | None,
             typer.Option(
-                metavar="P", help="May be repeated; default: all installed that need no parameter."
+                metavar="P",
+                help="A name, a .py file, or a .yaml file with parameters such as band search "
+                "writes; may be repeated; default: all installed that need no parameter.",
             ),
         ] = None,
         seed: Annotated[int, typer.Option(min=0, help="Of latency noise and inputs.")] = 0,

@@ -73,6 +73,7 @@ class EngineReplay:
         with Engine(
             self.device,
             policy=policy.ref,
+            policy_params=policy.params,
             policy_dirs=self.policy_dirs,
             options=options,
             recorder=recorder,

@@ -1,10 +1,13 @@
 """Which policies a replay compares."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from band.config.params import parse_params
+from band.config.policy import load_policy
 from band.scheduler.events import PolicySwapped
 from band.scheduler.loader import list_policies, policy_swapped, resolve
 
@@ -16,12 +19,14 @@ class ChosenPolicy:
     Attributes:
         name: what its run is called.
         ref: what the loader takes.
+        params: the parameters given.
         swapped: the event that puts it in force.
     """
 
     name: str
     ref: str
     swapped: PolicySwapped
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def choose_policies(
@@ -30,8 +35,9 @@ def choose_policies(
     """Return the policies asked for, each once, and the names of those left out.
 
     Args:
-        refs: names, ``path.py`` or ``package:object``; if empty, every installed policy that needs
-            no parameter.
+        refs: names, ``path.py``, ``package:object``, or the path of a YAML file that names a policy
+            and its parameters, such as ``band search`` writes; if empty, every installed policy
+            that needs no parameter.
         policy_dirs: folders searched before the shipped policies.
 
     Raises:
@@ -44,9 +50,25 @@ def choose_policies(
         left_out = [source.name for source in installed if source.needs_params]
     chosen: dict[str, ChosenPolicy] = {}
     for ref in refs:
+        if ref.endswith((".yaml", ".yml")):
+            chosen[ref] = _configured(ref, policy_dirs)
+            continue
         source = resolve(ref, policy_dirs=policy_dirs)
         # A file or an object may declare the name of an installed policy: it keeps its reference.
         name = ref if ref.endswith(".py") or ":" in ref else source.name
         swapped = policy_swapped(ref, policy_dirs=policy_dirs, parse=parse_params)
         chosen[name] = ChosenPolicy(name=name, ref=ref, swapped=swapped)
     return tuple(chosen.values()), tuple(left_out)
+
+
+def _configured(path: str, policy_dirs: Sequence[Path]) -> ChosenPolicy:
+    """Return the policy that a YAML file names, with its parameters; the file is its name."""
+    config = load_policy(path)
+    parse = partial(_parse_at, config.where)
+    swapped = policy_swapped(config.ref, config.params, policy_dirs=policy_dirs, parse=parse)
+    return ChosenPolicy(name=path, ref=config.ref, swapped=swapped, params=config.params)
+
+
+def _parse_at(where: str, params_type: type[Any], raw: Mapping[str, Any], name: str) -> Any:
+    """Return the parameters of a policy; an error names the file and line they come from."""
+    return parse_params(params_type, raw, where or name)

@@ -24,7 +24,7 @@ class Needy:
 def test_by_default_all_policies_that_need_no_parameter_are_compared(tmp_path: Path) -> None:
     (tmp_path / "needy.py").write_text(NEEDY)
     chosen, left_out = choose_policies((), [tmp_path])
-    assert left_out == ("needy",)
+    assert left_out == ("needy", "static_plan")
     shipped = [source.name for source in list_policies() if not source.needs_params]
     assert [policy.name for policy in chosen] == shipped
 
@@ -50,3 +50,20 @@ def test_a_policy_asked_for_must_exist_and_have_its_parameters(tmp_path: Path) -
     (tmp_path / "needy.py").write_text(NEEDY)
     with pytest.raises(BandError, match="rate"):
         choose_policies(["needy"], [tmp_path])
+
+
+def test_a_yaml_file_brings_a_policy_with_its_parameters(tmp_path: Path) -> None:
+    file = tmp_path / "narrow.yaml"
+    file.write_text("name: heft\nparams: {window: 3}\n")
+    chosen, left_out = choose_policies([str(file), "heft"])
+    assert [policy.name for policy in chosen] == [str(file), "heft"]
+    assert [dict(policy.swapped.params) for policy in chosen] == [{"window": 3}, {"window": 8}]
+    assert (chosen[0].ref, chosen[0].params, left_out) == ("heft", {"window": 3}, ())
+
+
+def test_a_mistake_in_a_yaml_file_is_named_by_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text("name: static_plan\nparams:\n  models: {m: {variants: [{stepps: []}]}}\n")
+    with pytest.raises(BandError, match=r"plan\.yaml:2") as caught:
+        choose_policies([str(file)])
+    assert caught.value.code is ErrorCode.INVALID_CONFIG

@@ -1,0 +1,241 @@
+"""The search of rehearsal: which strategy does best in the near future, within a budget.
+
+First a dozen plain rules; then one change after another to the best of them while that helps; then
+pairs of changes, and random ones, until the budget of simulations is spent. Seeded, so the same
+moment gives the same answer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from band.plan.capacity import capacity_bound
+from band.plan.table import PlanTable
+from band.scheduler.advice import Rehearsed, Simulate, Snapshot
+from band.scheduler.events import Json, StreamLoad
+from band.scheduler.menu import Menu
+from band.scheduler.strategy import (
+    EDF,
+    LONGEST,
+    MODES,
+    PRIORITY,
+    SLACK,
+    Strategy,
+    advice_for,
+)
+from band.units import US_PER_S
+
+Score = Callable[[Rehearsed], float]
+
+_STARTS: Final = 4
+_FINALISTS: Final = 2
+_SPREADS: Final = (None, 0.0, 0.1, 0.3, 1.0)
+_PERFECT: Final = 1.0 - 1e-9
+
+
+def find_strategy(
+    snapshot: Snapshot, simulate: Simulate, score: Score, *, salvage: bool, seed: int
+) -> Json:
+    """Return the payload of the best strategy found; None if there is nothing to choose for.
+
+    Args:
+        snapshot: its streams and tables are what is planned for.
+        simulate: plays a payload.
+        score: of a rehearsed future; higher is better, 1 cannot be surpassed.
+        salvage: hopeless requests may be started late, too.
+        seed: of the random changes.
+    """
+    streams = tuple(load for load in snapshot.streams if load.model in snapshot.tables)
+    tables = {load.model: snapshot.tables[load.model] for load in streams}
+    if not any(table.spans for table in tables.values()):
+        return None
+    prices = _prices(streams, tables)
+    advice = advice_for(streams, prices)
+    trials = _Trials(lambda strategy: simulate(advice.payload(strategy)), score)
+    space = _Space(tables, salvage=salvage, split=bool(prices))
+    return advice.payload(_Search(space, trials, seed).run())
+
+
+def _prices(streams: Sequence[StreamLoad], tables: Mapping[str, PlanTable]) -> tuple[float, ...]:
+    """Return what each processor's time is worth under this load; empty if no model is split."""
+    if all(table.unit_count == 1 for table in tables.values()):
+        return ()
+    rates: dict[str, float] = {}
+    for load in streams:
+        rates[load.model] = rates.get(load.model, 0.0) + load.copies * US_PER_S / load.period_us
+    return capacity_bound(tables.values(), rates).prices
+
+
+class _SpentError(Exception):
+    """There is no simulation left."""
+
+
+class _Trials:
+    """What has been tried, and how good it was.
+
+    Attributes:
+        best: the best strategy so far, the earliest among equals.
+    """
+
+    def __init__(self, play: Callable[[Strategy], Rehearsed | None], score: Score) -> None:
+        self._play = play
+        self._score = score
+        self._known: dict[Strategy, float] = {}
+        self.best: Strategy | None = None
+
+    def value(self, strategy: Strategy) -> float:
+        """Return the score of a strategy, playing it if that is news.
+
+        Raises:
+            _SpentError: the budget is spent, or nothing can be better than what was found.
+        """
+        value = self._known.get(strategy)
+        if value is None:
+            rehearsed = self._play(strategy)
+            if rehearsed is None:
+                raise _SpentError
+            value = self._known[strategy] = self._score(rehearsed)
+            if self.best is None or value > self._known[self.best]:
+                self.best = strategy
+            if value >= _PERFECT:
+                raise _SpentError
+        return value
+
+    def top(self, count: int) -> list[Strategy]:
+        """Return the best ones so far, the earliest first among equals."""
+        return sorted(self._known, key=lambda s: -self._known[s])[:count]
+
+
+class _Space:
+    """Which strategies there are for a load, and which are near to one.
+
+    Args:
+        tables: of the models of the load.
+        salvage: hopeless requests may be started late.
+        split: models are made of several units, so that prices matter.
+    """
+
+    def __init__(self, tables: Mapping[str, PlanTable], *, salvage: bool, split: bool) -> None:
+        self._salvage, self._split = salvage, split
+        spans = [span for table in tables.values() for span in table.spans]
+        self._energy = any(span.energy_uj for span in spans)
+        self._usable = {
+            name: sum(1 << p for p in {span.processor for span in table.spans})
+            for name, table in tables.items()
+        }
+        best_us = {name: Menu(table, -1, (), None).best_us for name, table in tables.items()}
+        self._order = tuple(sorted(best_us, key=lambda name: (best_us[name], name)))
+
+    def plain(self) -> list[Strategy]:
+        """Return the plain rules that the search begins with, the fixed one first."""
+        first = Strategy(order=self._order)
+        found = [
+            first._replace(mode=mode, guard=guard, frugal=frugal)
+            for frugal in ((False, True) if self._energy else (False,))
+            for guard in (False, True)
+            for mode in (PRIORITY, EDF, SLACK)
+        ]
+        if self._split:
+            found += [
+                first._replace(mode=mode, spread=spread, shed=False)
+                for spread in (None, 0.0, 0.3)
+                for mode in (LONGEST, EDF)
+            ]
+        return found
+
+    def coordinates(self, strategy: Strategy) -> Iterator[list[Strategy]]:
+        """Return, one item of a strategy after another, all that it could be instead."""
+        yield [strategy._replace(order=order) for order in _moves(strategy.order)]
+        yield [strategy._replace(mode=mode) for mode in MODES if mode in self._modes()]
+        yield [strategy._replace(guard=not strategy.guard)]
+        if self._energy:
+            yield [strategy._replace(frugal=not strategy.frugal)]
+        for model, usable in self._usable.items():
+            mask = dict(strategy.masks).get(model, usable)
+            yield [
+                strategy.with_mask(model, None if other == usable else other)
+                for other in _masks(mask, usable)
+            ]
+        if self._salvage:
+            for model, usable in self._usable.items():
+                mask = dict(strategy.salvage).get(model, 0)
+                yield [strategy.with_salvage(model, other) for other in _masks(mask, usable)]
+        if self._split:
+            yield [strategy._replace(shed=not strategy.shed)]
+            yield [strategy._replace(spread=spread) for spread in _SPREADS]
+
+    def _modes(self) -> tuple[str, ...]:
+        return MODES if self._split else (PRIORITY, EDF, SLACK)
+
+
+class _Search:
+    """One search: plain rules, ascents from the best of them, joint and random changes."""
+
+    def __init__(self, space: _Space, trials: _Trials, seed: int) -> None:
+        self._space = space
+        self._trials = trials
+        self._state = seed & _MASK
+
+    def run(self) -> Strategy:
+        """Return the best strategy that the budget finds."""
+        plain, trials = self._space.plain(), self._trials
+        try:
+            for strategy in plain:
+                trials.value(strategy)
+            for strategy in trials.top(_STARTS):
+                self._ascend(strategy)
+            while True:
+                self._shake()
+        except _SpentError:
+            return trials.best or plain[0]
+
+    def _ascend(self, strategy: Strategy) -> None:
+        """Change one item after another for the best there is, while that helps."""
+        value, trials = self._trials.value(strategy), self._trials
+        improved = True
+        while improved:
+            improved = False
+            places = sum(1 for _ in self._space.coordinates(strategy))
+            for place in range(places):
+                choices = list(self._space.coordinates(strategy))[place]
+                found = max(choices, key=trials.value, default=strategy)
+                if trials.value(found) > value:
+                    strategy, value, improved = found, trials.value(found), True
+
+    def _shake(self) -> None:
+        """Try a few changes at once to one of the best strategies, and ascend if that helps."""
+        trials = self._trials
+        finalists = trials.top(_FINALISTS)
+        strategy = finalists[self._below(len(finalists))]
+        before = trials.value(strategy)
+        for _ in range(2 + self._below(3)):
+            coordinates = list(self._space.coordinates(strategy))
+            choices = coordinates[self._below(len(coordinates))]
+            if choices:
+                strategy = choices[self._below(len(choices))]
+        if trials.value(strategy) > before:
+            self._ascend(strategy)
+
+    def _below(self, count: int) -> int:
+        """Return a number below a count, from a generator of its own: scheduling has no random."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) & _MASK
+        return (self._state >> 33) % count
+
+
+_MASK: Final = (1 << 64) - 1
+
+
+def _moves(order: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the orders that one model's move to another place makes."""
+    found: dict[tuple[str, ...], None] = {}
+    for model in order:
+        rest = [other for other in order if other != model]
+        for place in range(len(order)):
+            found[(*rest[:place], model, *rest[place:])] = None
+    found.pop(order, None)
+    return list(found)
+
+
+def _masks(mask: int, usable: int) -> list[int]:
+    """Return the masks that differ in one processor, and none and all of them."""
+    single = [mask ^ 1 << p for p in range(usable.bit_length()) if usable >> p & 1]
+    return [other for other in dict.fromkeys([0, usable, *single]) if other != mask]

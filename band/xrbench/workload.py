@@ -31,7 +31,20 @@ class DeclaredFrames(FrameTracker):
 
 
 def workload(scenario: Scenario, seed: int) -> DeclaredFrames:
-    """Return the frames of a run and the load that they are.
+    """Return the frames of a run, to be played, and the load that they are.
+
+    Args:
+        scenario: to play.
+        seed: as for ``trace``.
+
+    Raises:
+        BandError: INVALID_CONFIG if a model depends on one of another rate.
+    """
+    return DeclaredFrames(trace(scenario, seed), streams(scenario))
+
+
+def trace(scenario: Scenario, seed: int) -> Trace:
+    """Return the frames of a run.
 
     Args:
         scenario: to play.
@@ -41,9 +54,8 @@ def workload(scenario: Scenario, seed: int) -> DeclaredFrames:
     Raises:
         BandError: INVALID_CONFIG if a model depends on one of another rate.
     """
-    groups = _groups(scenario)
     frames: list[Frame] = []
-    for stream, models in groups.items():
+    for stream, models in _groups(scenario).items():
         coins = {model.name: random.Random(f"{seed} {model.name}") for model in models}
         for number in range(models[0].frames):
             at_us = number * models[0].period_ms * US_PER_MS
@@ -51,7 +63,7 @@ def workload(scenario: Scenario, seed: int) -> DeclaredFrames:
             frames.append(Frame(at_us=at_us, stream=stream, frame=number, nodes=nodes))
     frames.sort(key=lambda frame: frame.at_us)
     header = Header(scenario=scenario.name, seed=seed, seconds=RUN_MS / 1000, models=())
-    return DeclaredFrames(Trace(header=header, frames=tuple(frames)), streams(scenario))
+    return Trace(header=header, frames=tuple(frames))
 
 
 def streams(scenario: Scenario) -> tuple[StreamLoad, ...]:

@@ -128,7 +128,8 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _seeds(text: str) -> range:
+def seed_range(text: str) -> range:
+    """Return the seeds of ``A-B`` or ``A``."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
@@ -146,7 +147,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         default="shortest_expected_latency",
         help="names with commas between, or 'all' (default shortest_expected_latency)",
     )
-    parser.add_argument("--seeds", type=_seeds, default=_seeds("0"), help="A-B (default 0)")
+    parser.add_argument("--seeds", type=seed_range, default=seed_range("0"), help="A-B (default 0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a run (default 60)")
     parser.add_argument(
         "--declared", action="store_true", help="tell the core of the streams beforehand"

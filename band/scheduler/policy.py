@@ -5,7 +5,7 @@ attribute ``info`` and a method ``plan(view)``; the loader finds them, the core 
 decision. ``plan`` must be a pure function of the view and of the policy's own state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -109,4 +109,13 @@ class Advisor(Protocol):
 
     def advised(self, payload: Json) -> None:
         """Take the payload of an earlier ``advise``."""
+        ...
+
+
+@runtime_checkable
+class Observed(Protocol):
+    """A policy that keeps figures of itself for the status of the core."""
+
+    def statistics(self) -> Mapping[str, float]:
+        """Return figures by name, times in microseconds; pure: asking changes nothing."""
         ...

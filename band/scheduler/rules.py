@@ -38,3 +38,23 @@ def whole_span(table: PlanTable, job: JobView, processor: int) -> Span | None:
     if job.running or job.finished & (job.finished + 1):
         return None
     return table.find(job.finished.bit_length(), table.unit_count - 1, processor)
+
+
+def longest_that_can_start(
+    view: View, waiting: Sequence[JobView], waits: Sequence[int]
+) -> tuple[JobView, Step] | None:
+    """Return the job with the longest best plan among those of the best class that can start.
+
+    A job can start if the processor of its plan's first step is idle; the first one wins ties.
+    """
+    chosen: tuple[JobView, Step] | None = None
+    longest_us = -1
+    for job in waiting:
+        if chosen is not None and job.priority != chosen[0].priority:
+            break
+        plan = view.best_plan(job, waits)
+        if plan is not None and plan.latency_us > longest_us:
+            step = plan.steps[0]
+            if waits[step.span.processor] == 0:
+                chosen, longest_us = (job, step), plan.latency_us
+    return chosen

@@ -166,6 +166,7 @@ def _processor(document: Document, index: int, expanded: _Expanded) -> Processor
         published=published(written.published),
         options=tuple(sorted(written.options.items())),
         active_mw=written.active_mw.value if written.active_mw else None,
+        cold_after_us=written.cold_after_us,
         idle_mw=written.idle_mw.value if written.idle_mw else None,
         noise=noise(document, written.noise, (*at, "noise")) if written.noise else None,
         details=processor_details(written),

@@ -49,6 +49,7 @@ class ProcessorSchema(Schema):
     published: dict[Sha256, PublishedSchema] = {}
     active_mw: Power | None = None
     idle_mw: Power | None = None
+    cold_after_us: int | None = Field(default=None, ge=1)
     noise: NoiseSchema | None = None
 
 

@@ -59,14 +59,14 @@ class ReservationConfig(Schema):
     """Slots in which a processor belongs to one app, or to nobody here.
 
     Attributes:
-        app: whose they are; None for nobody's.
+        app: whose they are; "" for nobody's.
     """
 
     processor: Text
     period_us: int = Field(ge=1)
     length_us: int = Field(ge=1)
     offset_us: int = Field(default=0, ge=0)
-    app: str | None = None
+    app: str = ""
 
     @model_validator(mode="after")
     def _leaves_time(self) -> Self:

@@ -85,6 +85,8 @@ class Processor:
         available: False when the device lists it but it cannot be used.
         options: backend options, validated against the backend's ``Options``.
         active_mw, idle_mw: power while it runs and while it does not; None if it is not known.
+        cold_after_us: so long without a task, its next one is slower, and that is learnt apart;
+            None if rest does not slow it.
         noise: of its emulated latencies; None for that of the device.
         details: evidence for power and noise.
     """
@@ -102,6 +104,7 @@ class Processor:
     options: tuple[tuple[str, bool | int | float | str], ...] = ()
     active_mw: int | None = None
     idle_mw: int | None = None
+    cold_after_us: int | None = None
     noise: Noise | None = None
     details: tuple[tuple[str, Evidence], ...] = ()
 

@@ -57,6 +57,7 @@ class Workforce:
                 processor.kind.value,
                 device.memory_budget_bytes,
                 info.word,
+                processor.cold_after_us,
             )
             self.posts[processor.index] = Post(worker, info, up)
         if not self.posts:

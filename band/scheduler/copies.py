@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from band.scheduler.registered import RegisteredModel
 from band.scheduler.slice_books import SliceBooks
-from band.scheduler.state import CoreState, Job, ProcessorState, RunningTask, WaitingQueue
+from band.scheduler.state import CoreState, Job, ProcessorState, RunningTask
+from band.scheduler.waiting import WaitingQueue
 
 
 def copy_state(state: CoreState) -> CoreState:

@@ -172,7 +172,9 @@ class Core:
                 running = self._state.take_task(event.task)
                 if running is not None and running.jobs:
                     running.runnable.estimate.used_us = now_us
-                    if running.runnable.estimate.observe(event.run_us):
+                    if running.cold:
+                        running.model.learn_cold(running.runnable, event.run_us)
+                    elif running.runnable.estimate.observe(event.run_us):
                         running.model.reprice(running.runnable)
                     self._lifecycle.finished(running)
             case RequestArrived():

@@ -25,15 +25,23 @@ class Estimate:
             longer, down by 5 % when not, a step being 5 % of the mean. It needs no samples kept.
         runs: number of runs seen.
         used_us: when the slice was last loaded or has last run; 0 for never.
+        cold_us: moving average of its cold runs; None before the first one.
+        ran: it has run since it was loaded.
     """
 
-    __slots__ = ("_high_us", "_low_us", "mean_us", "p95_us", "runs", "used_us")
+    __slots__ = (
+        "_cold_known_us", "_high_us", "_low_us", "cold_us", "mean_us", "p95_us", "ran", "runs",
+        "used_us",
+    )  # fmt: skip
 
     def __init__(self, cost_us: int) -> None:
         self.mean_us = float(cost_us)
         self.p95_us = float(cost_us)
         self.runs = 0
         self.used_us = 0
+        self.cold_us: float | None = None
+        self._cold_known_us = 0.0
+        self.ran = False
         self.compare_with(cost_us)
 
     def compare_with(self, cost_us: int) -> None:
@@ -52,6 +60,15 @@ class Estimate:
         self.runs += 1
         return mean_us > self._high_us or mean_us < self._low_us
 
+    def observe_cold(self, run_us: int) -> bool:
+        """Take the time of a cold run; return whether the cold mean has moved by more than 5 %."""
+        before_us = run_us if self.cold_us is None else self.cold_us
+        cold_us = self.cold_us = before_us + SMOOTHING * (run_us - before_us)
+        if abs(cold_us - self._cold_known_us) <= max(1.0, SWAP_THRESHOLD * self._cold_known_us):
+            return False
+        self._cold_known_us = cold_us
+        return True
+
     @property
     def rounded_us(self) -> int:
         """Return the mean as a cost: whole microseconds, at least 1."""
@@ -62,11 +79,16 @@ class Estimate:
 
 
 class Estimator:
-    """The estimates of one model's spans."""
+    """The estimates of one model's spans.
 
-    __slots__ = ("_estimates",)
+    Attributes:
+        cold_moves: how often a cold mean has moved.
+    """
+
+    __slots__ = ("_estimates", "cold_moves")
 
     def __init__(self) -> None:
+        self.cold_moves = 0
         self._estimates: dict[SpanId, Estimate] = {}
 
     def of(self, span: Span) -> Estimate:
@@ -93,6 +115,7 @@ class Estimator:
         estimate = self._estimates.get(key)
         if estimate is not None:
             estimate.used_us = now_us
+            estimate.ran = False
 
     def forget(self, key: SpanId) -> None:
         """Forget the runs of a slice: it has been measured anew."""

@@ -116,6 +116,7 @@ class WorkerUp(NamedTuple):
     Attributes:
         free_bytes: memory it has for slices.
         word: "emulated", "simulated" or "software" if its figures must carry that word, else "".
+        cold_after_us: so long without a task, its next one runs cold; None if that is no matter.
     """
 
     processor: int
@@ -123,6 +124,7 @@ class WorkerUp(NamedTuple):
     kind: str
     free_bytes: int
     word: str = ""
+    cold_after_us: int | None = None
 
 
 class WorkerDown(NamedTuple):

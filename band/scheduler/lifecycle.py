@@ -11,10 +11,12 @@ from typing import Final
 from band.plan.task import SliceKey, Task
 from band.scheduler.admission import Admission, older_frames
 from band.scheduler.alarms import Alarms
+from band.scheduler.cold import runs_cold, surcharge_us
 from band.scheduler.commands import Abandon, Command, DropReason, Finish, JobOutcome, Run
 from band.scheduler.events import RequestArrived
 from band.scheduler.options import CoreOptions
 from band.scheduler.registered import RegisteredModel, Runnable
+from band.scheduler.shaping import Shaping
 from band.scheduler.state import CoreState, Job, ProcessorState, RunningTask
 
 _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
@@ -27,6 +29,7 @@ class Lifecycle:
         commands: what the driver must do; the core takes and renews the list per event.
         ended: number of ended jobs by outcome, drops by ``dropped:REASON``.
         sheds: waiting jobs that cannot make their deadline are to be dropped.
+        shaping: keeps tasks out of reserved slots.
     """
 
     def __init__(self, state: CoreState, alarms: Alarms, options: CoreOptions) -> None:
@@ -36,6 +39,8 @@ class Lifecycle:
         admission = options.admission
         self._admission = Admission(state, admission) if admission.active else None
         self.sheds = admission.while_waiting
+        self.shaping = Shaping(state, options)
+        self._holds = self.shaping.reservations is not None
         self.commands: list[Command] = []
         self.ended: Counter[str] = Counter()
 
@@ -115,8 +120,13 @@ class Lifecycle:
         processor: ProcessorState,
         jobs: list[Job],
         now_us: int,
-    ) -> None:
-        """Start a task that has passed validation; the list of jobs is its own from now on."""
+    ) -> bool:
+        """Start a task that has passed validation, or hold it back; return whether that is news.
+
+        The list of jobs is its own from now on.
+        """
+        if self._holds and self.shaping.holds(jobs, runnable, processor, now_us):
+            return not self.shaping.held_before
         if jobs[0].model is not model:
             jobs = self._merge(model, jobs)
         state, lead, index = self._state, jobs[0], processor.index
@@ -132,6 +142,7 @@ class Lifecycle:
                 transfer_us = max([row[holder][index] for _, holder in fronts])
         number = state.next_task
         state.next_task = number + 1
+        cold = state.cools and runs_cold(processor, runnable.estimate, now_us)
         task = _new(
             Task,
             (
@@ -143,11 +154,14 @@ class Lifecycle:
                 runnable.inputs,
                 runnable.outputs,
                 transfer_us,
-                transfer_us + runnable.cost_us,
+                transfer_us + runnable.cost_us + (surcharge_us(runnable) if cold else 0),
                 runnable.peak_bytes,
             ),
         )
         running = RunningTask(task, runnable, model, jobs, fronts, now_us)
+        if state.cools:
+            running.cold, runnable.estimate.ran = cold, True
+            processor.rested_us = running.due_us
         state.tasks[number] = processor.running = running
         del state.idle[index]
         for job in jobs:
@@ -155,6 +169,7 @@ class Lifecycle:
         if model.chain or not model.plans.ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
         self.commands.append(_new(Run, (task,)))
+        return True
 
     def _started(self, job: Job, running: RunningTask) -> None:
         if not job.started:

@@ -7,6 +7,7 @@ from band.scheduler.estimator import SpanId
 from band.scheduler.events import ModelAdded, SliceEvicted, SliceLoaded, WorkerUp
 from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.registered import RegisteredModel
+from band.scheduler.reservations import Reservations
 from band.scheduler.residency import Residency
 from band.scheduler.slice_books import Place
 from band.scheduler.state import CoreState, ProcessorState
@@ -17,6 +18,7 @@ class Membership:
 
     def __init__(self, state: CoreState, lifecycle: Lifecycle, residency: Residency) -> None:
         self._state = state
+        self._reservations = lifecycle.shaping.reservations
         self._lifecycle = lifecycle
         self._residency = residency
 
@@ -26,7 +28,11 @@ class Membership:
         With other units than before, the masks of started jobs mean nothing any more: they start
         again on the new table.
         """
-        state, table = self._state, event.table
+        state = self._state
+        unfit: dict[Place, int] = {}
+        if self._reservations is not None:
+            event, unfit = _fitting(event, self._reservations)
+        table = event.table
         state.note_size(len(table.processors))
         if event.slices_bytes is not None:
             self._residency.set_limit(event.slices_bytes, now_us)
@@ -35,6 +41,9 @@ class Membership:
             return
         self._residency.retable(table.model, now_us)
         loaded = self._settled(event)
+        if state.slices.limit_bytes is not None:
+            leaving = state.slices.leaving
+            state.slices.orphans.update((p, s) for p, s in unfit.items() if p not in leaving)
         if known is None:
             known = RegisteredModel(table, loaded, state.up(), fixed=event.fixed)
             known.touch(now_us)
@@ -120,6 +129,9 @@ class Membership:
         state = self._state
         self._lose_task(event.processor)
         processor = ProcessorState(event.processor, event.name, event.kind, event.free_bytes)
+        processor.cold_after_us = event.cold_after_us
+        if event.cold_after_us is not None:
+            state.cools = self._lifecycle.shaping.active = True
         state.processors[event.processor] = state.idle[event.processor] = processor
         state.note_size(event.processor + 1)
         state.free_waits_us[event.processor] = 0
@@ -155,3 +167,20 @@ class Membership:
     def _recheck(self, model: RegisteredModel) -> None:
         for job in [job for job in self._state.jobs.values() if job.model is model]:
             self._lifecycle.requeue(job)
+
+
+def _fitting(event: ModelAdded, reservations: Reservations) -> tuple[ModelAdded, dict[Place, int]]:
+    """Return an event whose spans all fit between reserved slots, and what is loaded of others."""
+    table = event.table
+    gone = {span[:3]: span for span in reservations.too_long(table)}
+    if not gone:
+        return event, {}
+    loaded = [s[:3] for s in table.spans] if event.loaded is None else event.loaded
+    unfit = [gone[key] for key in loaded if key in gone]
+    kept = {span[:3] for span in table.spans} - gone.keys()
+    return (
+        event._replace(
+            table=table.restricted(kept), loaded=tuple(key for key in loaded if key in kept)
+        ),
+        {Place(table.model, span.units, span.processor): span.load_bytes for span in unfit},
+    )

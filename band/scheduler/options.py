@@ -63,7 +63,7 @@ class Reservation:
 
     Attributes:
         processor: its name.
-        app: whose requests may use the slots; None for nobody's.
+        app: whose requests may use the slots; "" for nobody's.
 
     Raises:
         BandError: INVALID_CONFIG if the slots leave no time between them, or are none.
@@ -73,7 +73,7 @@ class Reservation:
     period_us: int
     length_us: int
     offset_us: int = 0
-    app: str | None = None
+    app: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.length_us < self.period_us or self.offset_us < 0:

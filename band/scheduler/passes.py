@@ -45,6 +45,7 @@ class Passes:
     ) -> None:
         self._state = state
         self._lifecycle = lifecycle
+        self._shaping = lifecycle.shaping
         self._alarms = alarms
         self._make_policy = make_policy
         self._options = options
@@ -107,12 +108,18 @@ class Passes:
 
     def run(self, now_us: int) -> None:
         """Let the policy plan until it makes no progress or nothing is idle or waiting."""
-        state = self._state
+        state, shaping = self._state, self._shaping if self._shaping.active else None
         waiting = state.queue.entries
+        if shaping is not None:
+            shaping.begin()
         while waiting:
             policy = self._policy or self._install_default()
             try:
-                decisions = policy.plan(CoreView(state, now_us, self.window))
+                decisions = policy.plan(
+                    CoreView(state, now_us, self.window)
+                    if shaping is None
+                    else shaping.view(now_us, self.window)
+                )
             except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
                 reason = f"it raised {type(error).__name__}: {error}"
             else:
@@ -149,8 +156,8 @@ class Passes:
                             checked = check_task(state, spec)
                         except (TypeError, ValueError):
                             return progress, f"invalid decision: {spec!r} is no task"
-                        self._lifecycle.dispatch(spec.slice, *checked, now_us)
-                        progress = True
+                        started = self._lifecycle.dispatch(spec.slice, *checked, now_us)
+                        progress = started or progress
                 elif isinstance(decision, Drop):
                     self._lifecycle.drop(check_drop(state, decision), decision.reason)
                     progress = True
@@ -170,6 +177,8 @@ class Passes:
         This is what makes every accepted job end: it waits only while a task runs or a tick comes.
         """
         state = self._state
+        if self._shaping.until_us is not None and state.queue.entries:
+            self._alarms.need(self._shaping.until_us, state.queue.entries[0][1].id)
         if state.tasks or not state.queue.entries or self._alarms.pending(self.waits):
             return ""
         return f"it left {len(state.queue.entries)} jobs waiting though every processor is idle"

@@ -180,6 +180,11 @@ class RegisteredModel:
                 self.runnable[place] = Runnable(span, needs, self.estimator.of(span))
         self.plans = Plans(self.table)
 
+    def learn_cold(self, runnable: Runnable, run_us: int) -> None:
+        """Take the time of a cold run; see :mod:`band.scheduler.cold`."""
+        if runnable.estimate.observe_cold(run_us):
+            self.estimator.cold_moves += 1
+
     def _refresh(self) -> None:
         """Derive everything that depends on costs, on loaded slices or on processors."""
         up = self._up

@@ -3,7 +3,6 @@
 Only ``Core.handle`` changes it. ``invariants`` says what always holds.
 """
 
-from bisect import bisect_left, insort
 from typing import Final
 
 from band.plan.hops import DOWN_US
@@ -12,6 +11,7 @@ from band.scheduler.events import RequestArrived
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.slice_books import SliceBooks
 from band.scheduler.view import JobView
+from band.scheduler.waiting import WaitingQueue
 
 _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
@@ -130,9 +130,10 @@ class RunningTask:
         jobs: the jobs that still want its result; empty once it is abandoned.
         fronts: (task, processor) of the finished tasks whose outputs it took over.
         due_us: when it should end.
+        cold: its run time teaches the cold mean.
     """
 
-    __slots__ = ("due_us", "fronts", "jobs", "model", "runnable", "started_us", "task")
+    __slots__ = ("cold", "due_us", "fronts", "jobs", "model", "runnable", "started_us", "task")
 
     def __init__(
         self,
@@ -150,6 +151,7 @@ class RunningTask:
         self.fronts = fronts
         self.started_us = now_us
         self.due_us = now_us + task.predicted_us
+        self.cold = False
 
     def wait_us(self, now_us: int) -> int:
         """Return the time until it should end, at least 1."""
@@ -179,9 +181,13 @@ class ProcessorState:
     Attributes:
         capacity_bytes: memory it has for slices, loaded ones included.
         running: its task, None when it has none.
+        cold_after_us: so long without a task, its next one runs cold; None if never.
+        rested_us: when its last task ended, None if it has had none since it came up.
     """
 
-    __slots__ = ("capacity_bytes", "index", "kind", "name", "running", "up")
+    __slots__ = (
+        "capacity_bytes", "cold_after_us", "index", "kind", "name", "rested_us", "running", "up",
+    )  # fmt: skip
 
     def __init__(self, index: int, name: str, kind: str, capacity_bytes: int) -> None:
         self.index = index
@@ -190,39 +196,12 @@ class ProcessorState:
         self.capacity_bytes = capacity_bytes
         self.up = True
         self.running: RunningTask | None = None
+        self.cold_after_us: int | None = None
+        self.rested_us: int | None = None
 
     def __repr__(self) -> str:
         state = "down" if not self.up else "idle" if self.running is None else repr(self.running)
         return f"<Processor {self.name} {state}>"
-
-
-class WaitingQueue:
-    """Waiting jobs with runnable units, always sorted by (class, arrival).
-
-    Attributes:
-        entries: (class and arrival number, job); only the queue changes it.
-    """
-
-    __slots__ = ("entries",)
-
-    def __init__(self) -> None:
-        self.entries: list[tuple[tuple[int, int], Job]] = []
-
-    def add(self, job: Job) -> None:
-        """Put a job in its place; it may be there already."""
-        if not job.queued:
-            insort(self.entries, (job.order, job))
-            job.queued = True
-
-    def discard(self, job: Job) -> None:
-        """Take a job out if it is in."""
-        if job.queued:
-            del self.entries[bisect_left(self.entries, (job.order,))]
-            job.queued = False
-
-    def head(self, count: int) -> tuple[JobView, ...]:
-        """Return the views of the first jobs."""
-        return tuple([job.view or job.make_view() for _, job in self.entries[:count]])
 
 
 class CoreState:
@@ -238,10 +217,11 @@ class CoreState:
         slices: what is being loaded and evicted.
         unstarted: jobs that wait for their first task.
         next_task, arrivals: counters for task ids and arrival numbers.
+        cools: some processor runs cold after a rest.
     """
 
     __slots__ = (
-        "arrivals", "free_waits_us", "idle", "jobs", "models", "next_task",
+        "arrivals", "cools", "free_waits_us", "idle", "jobs", "models", "next_task",
         "processors", "queue", "slices", "tasks", "unstarted",
     )  # fmt: skip
 
@@ -257,6 +237,7 @@ class CoreState:
         self.unstarted = 0
         self.next_task = 0
         self.arrivals = 0
+        self.cools = False
 
     def up(self) -> frozenset[int]:
         """Return the indices of the processors that are up."""

@@ -51,7 +51,7 @@ class ProcessorView(NamedTuple):
             overrun: now + residual_us.
         residual_us: what is expected to remain of a task that overran its prediction, else 0.
         free_bytes: memory left for slices.
-        reserved_for: job that a policy reserved it for, or None.
+        reserved_for: app that the slot in force belongs to, "" for nobody's, None without one.
     """
 
     processor: int
@@ -62,7 +62,7 @@ class ProcessorView(NamedTuple):
     busy_until_us: int
     residual_us: int
     free_bytes: int
-    reserved_for: int | None
+    reserved_for: str | None
 
 
 class View(Protocol):

@@ -119,7 +119,9 @@ def _opening(
     yield policy
     for p in device.processors:
         if p.available:
-            yield WorkerUp(p.index, p.name, p.kind.value, device.memory_budget_bytes, WORD)
+            yield WorkerUp(
+                p.index, p.name, p.kind.value, device.memory_budget_bytes, WORD, p.cold_after_us
+            )
     yield from models
     if isinstance(source, DeclaredSource) and source.streams:
         yield StreamsDeclared(source.streams)

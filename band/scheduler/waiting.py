@@ -1,0 +1,38 @@
+"""The waiting queue of the core."""
+
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING
+
+from band.scheduler.view import JobView
+
+if TYPE_CHECKING:
+    from band.scheduler.state import Job
+
+
+class WaitingQueue:
+    """Waiting jobs with runnable units, always sorted by (class, arrival).
+
+    Attributes:
+        entries: (class and arrival number, job); only the queue changes it.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[tuple[int, int], Job]] = []
+
+    def add(self, job: "Job") -> None:
+        """Put a job in its place; it may be there already."""
+        if not job.queued:
+            insort(self.entries, (job.order, job))
+            job.queued = True
+
+    def discard(self, job: "Job") -> None:
+        """Take a job out if it is in."""
+        if job.queued:
+            del self.entries[bisect_left(self.entries, (job.order,))]
+            job.queued = False
+
+    def head(self, count: int) -> tuple[JobView, ...]:
+        """Return the views of the first jobs."""
+        return tuple([job.view or job.make_view() for _, job in self.entries[:count]])

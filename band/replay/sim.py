@@ -25,6 +25,83 @@ from band.trace.schema import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SimSetup:
+    """A device with the models of a trace on it, small enough to be sent to another process.
+
+    Attributes:
+        models: as they are registered, with the memory for slices, so that the core goes on
+            loading.
+        limits: of the trace on the device.
+        options: settings of the scheduler core.
+    """
+
+    device: Device
+    models: tuple[ModelAdded, ...]
+    limits: Limits = field(default_factory=Limits)
+    options: CoreOptions = field(default_factory=CoreOptions)
+    policy_dirs: tuple[Path, ...] = ()
+
+    def run(
+        self,
+        trace: Trace,
+        policy: ChosenPolicy,
+        *,
+        seed: int = 0,
+        recorder: Recorder | None = None,
+        wall: bool = False,
+    ) -> RunRecords:
+        """Return the records of the trace under a policy.
+
+        Args:
+            trace: to play.
+            policy: to put in force.
+            seed: of the noise of latencies.
+            recorder: is given every event with its commands.
+            wall: measure decisions and speed in wall time.
+
+        Raises:
+            BandError: INVALID_TRACE for a bad line.
+        """
+        decisions, events = DecisionTimes(), EventCount(recorder)
+        make = partial(make_policy, policy_dirs=self.policy_dirs)
+        start_s = perf_counter()
+        result = simulate(
+            device=self.device,
+            models=self.models,
+            policy=policy.swapped,
+            make_policy=decisions.timed(make) if wall else make,
+            source=FrameTracker(trace),
+            options=self.options,
+            seed=seed,
+            recorder=events if wall else recorder,
+        )
+        elapsed_s = perf_counter() - start_s
+        figures = {
+            **events.figures(elapsed_s),
+            "times_real_time": result.duration_us / 1e6 / elapsed_s,
+            **decisions.figures(),
+        }
+        return RunRecords(
+            label=RunLabel(
+                policy=policy.name,
+                on="sim",
+                device=self.device.name,
+                emulated=self.device.emulated,
+                word=WORD,
+            ),
+            requests=result.requests,
+            tasks=result.tasks,
+            processors=tuple(p.name for p in self.device.processors if p.available),
+            reports=replacements(result.policy_reports),
+            capacity_bound=self.limits.capacity,
+            on_time_bound=self.limits.on_time,
+            energy_uj=self.limits.energy_uj,
+            alone=self.limits.alone,
+            wall=figures if wall else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimReplay:
     """Replays a trace on a simulated device.
 
@@ -49,6 +126,22 @@ class SimReplay:
     def __post_init__(self) -> None:
         check_reservations(self.options, self.device)
 
+    @property
+    def setup(self) -> SimSetup:
+        """Return what a run needs of this."""
+        free_bytes = memory_for_slices(
+            self.device.memory_budget_bytes,
+            (prepared.boundary_bytes for prepared in self.prepared),
+            sum(p.available for p in self.device.processors),
+        )
+        return SimSetup(
+            device=self.device,
+            models=tuple(one.added._replace(slices_bytes=free_bytes) for one in self.prepared),
+            limits=self.limits,
+            options=self.options,
+            policy_dirs=self.policy_dirs,
+        )
+
     def run(
         self, trace: Trace, policy: ChosenPolicy, recorder: Recorder | None = None
     ) -> RunRecords:
@@ -62,49 +155,4 @@ class SimReplay:
         Raises:
             BandError: INVALID_TRACE for a bad line.
         """
-        decisions, events = DecisionTimes(), EventCount(recorder)
-        make = partial(make_policy, policy_dirs=self.policy_dirs)
-        start_s = perf_counter()
-        result = simulate(
-            device=self.device,
-            models=self._models(),
-            policy=policy.swapped,
-            make_policy=decisions.timed(make) if self.wall else make,
-            source=FrameTracker(trace),
-            options=self.options,
-            seed=self.seed,
-            recorder=events if self.wall else recorder,
-        )
-        elapsed_s = perf_counter() - start_s
-        figures = {
-            **events.figures(elapsed_s),
-            "times_real_time": result.duration_us / 1e6 / elapsed_s,
-            **decisions.figures(),
-        }
-        return RunRecords(
-            label=RunLabel(
-                policy=policy.name,
-                on="sim",
-                device=self.device.name,
-                emulated=self.device.emulated,
-                word=WORD,
-            ),
-            requests=result.requests,
-            tasks=result.tasks,
-            processors=tuple(p.name for p in self.device.processors if p.available),
-            reports=replacements(result.policy_reports),
-            capacity_bound=self.limits.capacity,
-            on_time_bound=self.limits.on_time,
-            energy_uj=self.limits.energy_uj,
-            alone=self.limits.alone,
-            wall=figures if self.wall else None,
-        )
-
-    def _models(self) -> list[ModelAdded]:
-        """Return the models with the memory for slices, so that the core goes on loading."""
-        free_bytes = memory_for_slices(
-            self.device.memory_budget_bytes,
-            (prepared.boundary_bytes for prepared in self.prepared),
-            sum(p.available for p in self.device.processors),
-        )
-        return [prepared.added._replace(slices_bytes=free_bytes) for prepared in self.prepared]
+        return self.setup.run(trace, policy, seed=self.seed, recorder=recorder, wall=self.wall)

@@ -1,0 +1,129 @@
+"""``band sweep``: traces x devices x policies x seeds, simulated on all cores or on a cluster."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from band.cli.bars import bars
+from band.cli.console import JsonOption, emit_json, err, print_table, write_text
+
+if TYPE_CHECKING:
+    from band.replay.sweep import Row
+    from band.replay.sweep_grid import Grid
+    from band.replay.sweep_pools import OpenPool
+
+FAILED_EXIT_CODE = 1
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outputs:
+    """Where the results go."""
+
+    folder: Path | None
+    json: str | None
+    csv: Path | None
+    parquet: Path | None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command()
+    def sweep(
+        *,
+        trace: Annotated[
+            list[str], typer.Option(metavar="T", help="A trace, .jsonl; may be repeated.")
+        ],
+        device: Annotated[
+            list[str], typer.Option(metavar="D", help="A name or a file; may be repeated.")
+        ],
+        policy: Annotated[
+            list[str],
+            typer.Option(
+                metavar="P", help="A name, path.py, package:object or .yaml; may be repeated."
+            ),
+        ],
+        seeds: Annotated[
+            int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of latency noise.")
+        ] = 1,
+        executor: Annotated[
+            str, typer.Option(metavar="WHERE", help="local, or dask:ADDRESS of a scheduler.")
+        ] = "local",
+        workers: Annotated[
+            int | None,
+            typer.Option(min=1, metavar="N", help="Processes of local; default: one per core."),
+        ] = None,
+        out_dir: Annotated[
+            Path | None,
+            typer.Option(
+                "--out", metavar="DIR", help="Keep cells there; those it has are not played again."
+            ),
+        ] = None,
+        json: JsonOption = None,
+        csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write CSV.")] = None,
+        parquet: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Write Parquet (extra: dask).")
+        ] = None,
+        policy_dir: Annotated[
+            list[Path] | None,
+            typer.Option(metavar="DIR", help="Folder with more policies; may be repeated."),
+        ] = None,
+    ) -> None:
+        """Simulate every trace on every device under every policy with every seed."""
+        from band.replay.sweep_grid import make_grid
+        from band.replay.sweep_output import check_parquet
+        from band.replay.sweep_pools import pool_opener
+
+        if parquet is not None:
+            check_parquet()
+        open_pool = pool_opener(executor, workers)
+        grid = make_grid(trace, device, policy, seeds=seeds, policy_dirs=tuple(policy_dir or ()))
+        outputs = _Outputs(folder=out_dir, json=json, csv=csv, parquet=parquet)
+        failed = _write(_play(grid, open_pool, out_dir), outputs)
+        if failed:
+            raise typer.Exit(FAILED_EXIT_CODE)
+
+
+def _play(grid: "Grid", open_pool: "OpenPool", folder: Path | None) -> "tuple[Row, ...]":
+    """Play what is not done yet."""
+    from contextlib import nullcontext
+
+    from band.replay.sweep import sweep
+    from band.replay.sweep_store import CellStore
+
+    with nullcontext() if folder is None else CellStore(folder) as store, bars() as told:
+        if store is not None and store.damaged:
+            err.print(f"the last line of {store.path} was damaged; its cell is played again")
+        kept = 0 if store is None else len(store.done)
+        try:
+            return sweep(grid, open_pool, store=store, progress=told)
+        except KeyboardInterrupt:
+            if store is not None:
+                more = len(store.done) - kept
+                err.print(f"{more} cells were added to {store.path}; run it again to go on")
+            raise
+
+
+def _write(rows: "Sequence[Row]", outputs: _Outputs) -> int:
+    """Write what was asked for; return how many cells failed."""
+    from band.replay.sweep_output import csv_text, document, write_parquet
+    from band.report.sweep_table import sweep_table
+
+    if outputs.json is not None:
+        emit_json(document(rows), outputs.json)
+    if outputs.csv is not None:
+        write_text(outputs.csv, csv_text(rows))
+    if outputs.parquet is not None:
+        write_parquet(rows, outputs.parquet)
+    if outputs.json != "-":
+        print_table(sweep_table([row.to_json() for row in rows]))
+    failed = [row for row in rows if row.error is not None]
+    for row in failed[:_SHOWN]:
+        err.print(f"failed: {row.cell.label()}: {row.error}", markup=False)
+    if len(failed) > _SHOWN:
+        err.print(f"failed: {len(failed) - _SHOWN} more cells")
+    return len(failed)

@@ -54,6 +54,16 @@ class FixedView:
         self.waits_us = tuple(waits_us or [0] * len(self._names))
         self.searches = 0
 
+    def showing(
+        self, jobs: Sequence[JobView], waits_us: Sequence[int], *, now_us: int = 0
+    ) -> "FixedView":
+        """Return a view of the same models in another situation; it keeps what searches found."""
+        view: FixedView = FixedView.__new__(FixedView)
+        view._kernels, view._names = self._kernels, self._names
+        view.now_us, view.window, view.waits_us = now_us, tuple(jobs), tuple(waits_us)
+        view.searches = 0
+        return view
+
     @property
     def processors(self) -> tuple[ProcessorView, ...]:
         """Return one processor per wait, all of them up."""

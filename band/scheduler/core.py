@@ -131,6 +131,7 @@ class Core:
             slices_limit_bytes=state.slices.limit_bytes,
             loads=state.slices.loads,
             evictions=state.slices.evictions,
+            statistics=passes.statistics(),
         )
 
     def reclaimable_bytes(self, now_us: int) -> int:

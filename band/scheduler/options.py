@@ -159,6 +159,7 @@ class CoreStatus:
         slices_bytes: what they take.
         slices_limit_bytes: what they may take; None if no driver has said so.
         loads, evictions: how often the core has asked for a slice to be loaded or evicted.
+        statistics: figures that the policy in force keeps of itself; empty if it keeps none.
     """
 
     policy: str
@@ -177,3 +178,4 @@ class CoreStatus:
     slices_limit_bytes: int | None = None
     loads: int = 0
     evictions: int = 0
+    statistics: Mapping[str, float] = field(default_factory=dict)

@@ -4,6 +4,7 @@ A policy is foreign code. Whatever it raises and whatever it returns, the pass i
 default policy takes over at once, and the report says why.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from band.scheduler.core_view import CoreView
 from band.scheduler.events import AdviceReady, PolicyOverran, PolicySwapped
 from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.options import CoreOptions, PolicyReport
-from band.scheduler.policy import Advisor, Decision, Defer, Dispatch, Drop, Policy
+from band.scheduler.policy import Advisor, Decision, Defer, Dispatch, Drop, Observed, Policy
 from band.scheduler.state import CoreState
 from band.scheduler.validate import InvalidDecisionError, check_defer, check_drop, check_task
 
@@ -105,6 +106,20 @@ class Passes:
         """
         self._policy, self._is_default = policy, other._is_default
         self.name, self.window, self.event = other.name, other.window, other.event
+
+    def statistics(self) -> dict[str, float]:
+        """Return what the policy in force says of itself; empty if nothing, or if it fails to."""
+        if not isinstance(self._policy, Observed):
+            return {}
+        try:
+            found = dict(self._policy.statistics())
+        except Exception:  # noqa: BLE001 - foreign code: a status is no place to fail
+            return {}
+        return {
+            str(name): value
+            for name, value in found.items()
+            if isinstance(value, int | float) and math.isfinite(value)
+        }
 
     def run(self, now_us: int) -> None:
         """Let the policy plan until it makes no progress or nothing is idle or waiting."""

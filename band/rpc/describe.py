@@ -92,6 +92,7 @@ def stats_message(stats: EngineStats) -> band_pb2.StatsResponse:
         memory_budget_bytes=stats.memory_budget_bytes,
         up_us=stats.up_us,
         policy=stats.core.policy,
+        policy_statistics=stats.core.statistics,
         slices=_slices_message(stats),
         processors=[
             band_pb2.ProcessorStats(

@@ -832,6 +832,26 @@ class StatsResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class PolicyStatisticsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCEPTED_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
@@ -845,6 +865,7 @@ class StatsResponse(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     PROCESSORS_FIELD_NUMBER: _builtins.int
     SLICES_FIELD_NUMBER: _builtins.int
+    POLICY_STATISTICS_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     completed: _builtins.int
     failed: _builtins.int
@@ -866,6 +887,10 @@ class StatsResponse(_message.Message):
     def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProcessorStats]: ...
     @_builtins.property
     def slices(self) -> Global___SliceStats: ...
+    @_builtins.property
+    def policy_statistics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What the policy in force counts of itself; names are its own, times are in microseconds."""
+
     def __init__(
         self,
         *,
@@ -882,10 +907,11 @@ class StatsResponse(_message.Message):
         policy: _builtins.str = ...,
         processors: _abc.Iterable[Global___ProcessorStats] | None = ...,
         slices: Global___SliceStats | None = ...,
+        policy_statistics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["slices", b"slices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "processors", b"processors", "slices", b"slices", "up_us", b"up_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "policy_statistics", b"policy_statistics", "processors", b"processors", "slices", b"slices", "up_us", b"up_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,15 @@ def test_an_emulated_device_says_so(model_dir: Path) -> None:
         assert {p.word for p in client.stats().processors} == {"emulated"}
 
 
+def test_the_counts_hold_what_the_policy_says_of_itself(client: Client) -> None:
+    client.swap_policy("sjf", {"shed": True})
+    try:
+        assert dict(client.stats().policy_statistics) == {"shed": 0.0}
+    finally:
+        client.swap_policy("shortest_expected_latency")
+    assert not client.stats().policy_statistics
+
+
 def test_only_the_daemons_own_device_is_known(daemon: Daemon, client: Client) -> None:
 
     with grpc.insecure_channel(daemon.address) as channel:

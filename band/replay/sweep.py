@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from band.errors import BandError, ErrorCode
 from band.replay.bound import demands, limits
 from band.replay.models import prepare_models
-from band.replay.policies import ChosenPolicy
 from band.replay.progress import Progress, ignore_progress
 from band.replay.sim import SimReplay
-from band.replay.sweep_cell import Figures, failure, pack, play
+from band.replay.sweep_cell import Figures, failure, pack, pack_policy, play
 from band.replay.sweep_grid import Cell, Grid, PlayedTrace
 from band.replay.sweep_pools import OpenPool, Pool
 from band.replay.sweep_store import CellStore
@@ -44,7 +43,7 @@ class Row(NamedTuple):
 class _Job(NamedTuple):
     cell: Cell
     packed: bytes
-    policy: ChosenPolicy
+    policy: bytes
 
 
 def sweep(
@@ -83,7 +82,7 @@ def sweep(
 
 def _jobs(grid: Grid, done: dict[Cell, Figures]) -> Iterator[_Job | Row]:
     """Yield what is to be played, or the rows of what cannot be prepared."""
-    policies = {policy.name: policy for policy in grid.policies}
+    policies = {policy.name: pack_policy(policy) for policy in grid.policies}
     for trace, device in grid.pairs():
         todo = [cell for cell in grid.cells(trace, device) if cell not in done]
         if not todo:

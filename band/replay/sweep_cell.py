@@ -1,7 +1,8 @@
 """One cell of a sweep: a simulated replay, in whatever process it runs.
 
 The models of a trace are prepared for a device once, where the sweep was started. What a cell
-needs of that travels as bytes; a process that plays several cells of it unpacks it once.
+needs of that travels as bytes; a process that plays several cells of it unpacks it once. The policy
+travels as bytes too: some executors look into the tuples that they are given and rebuild them.
 """
 
 import pickle
@@ -41,16 +42,23 @@ def pack(trace: Trace, contents: TraceContents, setup: SimSetup) -> bytes:
     return zlib.compress(pickle.dumps(case), _LEVEL)
 
 
-def play(packed: bytes, policy: ChosenPolicy, seed: int) -> Figures:
+def pack_policy(policy: ChosenPolicy) -> bytes:
+    """Return a policy for :func:`play`: its reference, the hash of its file, its parameters."""
+    return pickle.dumps(policy)
+
+
+def play(packed: bytes, packed_policy: bytes, seed: int) -> Figures:
     """Return the figures of one simulated replay; what goes wrong is in them.
 
     Args:
         packed: by :func:`pack`.
-        policy: looked up here by its reference, and refused if it is another file than there.
+        packed_policy: by :func:`pack_policy`. It is looked up here by its reference, and refused
+            if it is another file than there.
         seed: of the noise of latencies.
     """
     try:
         case = _unpacked(packed)
+        policy: ChosenPolicy = pickle.loads(packed_policy)  # noqa: S301 - our own bytes
         run = case.setup.run(case.trace, policy, seed=seed)
         held = case.contents
         return summarise(run, sent=held.models, trace_us=held.trace_us).to_json()

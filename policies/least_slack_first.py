@@ -18,7 +18,6 @@ Source: Band, MobiSys 2022 (least_slack_time_first).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import ClassVar
 
 from band.scheduler.commands import DropReason
@@ -27,7 +26,6 @@ from band.scheduler.policy import Decision, Dispatch, Drop, PolicyInfo
 from band.scheduler.view import View
 
 _NO_DEADLINE_US = 1 << 60
-_first_three = itemgetter(0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -58,37 +56,45 @@ class LeastSlackFirst:
             return ()
         line = Line(view)
         decisions: list[Decision] = []
+        for groups in line.classes():
+            self._start_or_drop(line, groups, decisions)
+        return decisions
+
+    def _start_or_drop(
+        self, line: Line, groups: Sequence[Group], decisions: list[Decision]
+    ) -> None:
+        """Go through the jobs of a class by slack."""
         latest_us = 0
-        for _, slack_us, place, group in by_slack(line):
-            sheds = self.params.drop_unreachable and not line.window[place].running
-            if 0 not in line.waits and (not sheds or slack_us >= latest_us):
-                continue  # a plan is later by no more than the longest wait that has risen
+        now_us, waits = line.view.now_us, line.waits
+        for slack_us, place, group in by_slack(line, groups):
+            job = line.window[place]
+            sheds = self.params.drop_unreachable and not job.running
+            if 0 not in waits:
+                if slack_us >= latest_us:
+                    break  # plans are later by no more than the longest wait that has risen
+                if not sheds:
+                    continue
             step = group.step or line.step(group)
             if step is None:
                 continue
-            job = line.window[place]
             due_us = job.deadline_us
-            if sheds and due_us is not None and view.now_us + step.latency_us > due_us:
+            if sheds and due_us is not None and now_us + step.latency_us > due_us:
                 decisions.append(Drop(job.job, DropReason.DEADLINE_UNREACHABLE))
-            elif line.waits[step.span.processor] == 0:
+            elif waits[step.span.processor] == 0:
                 decisions.append(Dispatch((line.start(group, step, place),)))
                 latest_us = max(latest_us, step.finish_us)
-        return decisions
 
 
-def by_slack(line: Line) -> list[tuple[int, int, int, Group]]:
-    """Return (class, slack, place, group) of each job, sorted by them."""
+def by_slack(line: Line, groups: Sequence[Group]) -> list[tuple[int, int, Group]]:
+    """Return (slack, place, group) of each job, sorted by slack and then by place."""
     now_us, window = line.view.now_us, line.window
     found = []
-    for group in line.groups:
-        priority = group.priority
-        for place in group.places:
-            slack_us = _NO_DEADLINE_US
-            due_us = window[place].deadline_us
-            if due_us is not None:
-                step = group.step or line.step(group)
-                if step is not None:
-                    slack_us = due_us - now_us - step.latency_us
-            found.append((priority, slack_us, place, group))
-    found.sort(key=_first_three)
+    for group in groups:
+        places = group.places
+        step = group.step or line.step(group)
+        done_us = now_us if step is None else now_us + step.latency_us
+        for place in places:
+            due_us = window[place][6]  # its deadline
+            found.append((_NO_DEADLINE_US if due_us is None else due_us - done_us, place, group))
+    found.sort()
     return found

@@ -13,7 +13,7 @@ BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks" / "decision.py"
 @pytest.mark.slow
 def test_the_kernel_is_faster_than_the_ports_by_the_agreed_factors() -> None:
     done = subprocess.run(
-        [sys.executable, str(BENCHMARK), "--json", "-", "--rounds", "7"],
+        [sys.executable, str(BENCHMARK), "--json", "-", "--rounds", "5"],
         capture_output=True,
         text=True,
         check=False,
@@ -25,5 +25,8 @@ def test_the_kernel_is_faster_than_the_ports_by_the_agreed_factors() -> None:
     assert set(found["machine"]) == {"cores", "cpu", "python"}
     assert found["benchmark"] == "decision"
     assert found["skipped"] is None
-    assert found["ratios"]["best_plan_over_port"] >= 6
-    assert found["ratios"]["best_plan_transfers_over_port"] >= 2
+    ratios = found["ratios"]
+    assert ratios["best_plan_over_port"] >= 9, "the goal is 10 on a quiet machine"
+    assert ratios["best_plan_transfers_over_port"] >= 2
+    assert ratios["lsf_pass_over_port"] >= 15
+    assert ratios["heft_pass_over_port"] >= 6

@@ -42,7 +42,7 @@ class Advising:
             return None
         demand = self.demand
         moved = policy is not self._policy or demand.changed or self._tables_moved()
-        if not moved or not demand.known():
+        if not moved or not demand.known(now_us):
             return None
         demand.changed = False
         self._tables = {model.name: model.table for model in self._state.models.values()}

@@ -17,6 +17,9 @@ _SILENT_PERIODS: Final = 8
 _SILENT_US: Final = 1_000_000
 _RECENT: Final = 4096
 
+SETTLE_US: Final = 250_000
+"""How long arrivals are watched before a load that nobody declared counts as known."""
+
 _Key = tuple[str, str, str]
 """(app, stream, model)."""
 
@@ -108,6 +111,7 @@ class Demand:
         self._declared_names: frozenset[tuple[str, str]] = frozenset()
         self._recent: dict[int, tuple[str, int]] = {}
         self._sweep_us = 0
+        self._first_us: int | None = None
 
     def declare(self, streams: tuple[StreamLoad, ...]) -> None:
         """Take what a driver declares; it replaces what was declared before."""
@@ -119,6 +123,8 @@ class Demand:
 
     def arrived(self, request: RequestArrived, now_us: int) -> None:
         """Learn from an arrival."""
+        if self._first_us is None:
+            self._first_us = now_us
         key = (request.app, request.stream, request.model)
         source = self._sources.get(key)
         if source is None:
@@ -131,9 +137,16 @@ class Demand:
         if now_us >= self._sweep_us:
             self._sweep(now_us)
 
-    def known(self) -> bool:
-        """Return whether any load is known."""
-        return bool(self._declared) or any(s.period_us is not None for s in self._sources.values())
+    def known(self, now_us: int) -> bool:
+        """Return whether a load is declared, or has been seen for long enough.
+
+        What the first few arrivals tell is worse than nothing: streams are missing in it.
+        """
+        if self._declared:
+            return True
+        if self._first_us is None or now_us < self._first_us + SETTLE_US:
+            return False
+        return any(source.period_us is not None for source in self._sources.values())
 
     def streams(self, now_us: int) -> tuple[StreamLoad, ...]:
         """Return the load from now on: what was declared first, then what was seen beside it."""

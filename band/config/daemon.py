@@ -100,6 +100,7 @@ class DaemonConfig(SchedulerConfig):
         record_dir: where traces and inboxes are recorded; None records nothing.
         max_message_mib: of one gRPC message, either way.
         policy_budget_us: processor time of one decision; a policy that needs more is replaced.
+        advise_ms: time of one advice, unless the policy's parameters say ``advise_ms``.
         drain_timeout_s: how long accepted requests may take to finish after SIGTERM.
     """
 
@@ -112,6 +113,7 @@ class DaemonConfig(SchedulerConfig):
     record_dir: Path | None = None
     max_message_mib: int = Field(default=64, ge=1, le=2047)
     policy_budget_us: int = Field(default=50_000, ge=1)
+    advise_ms: int = Field(default=5_000, ge=1)
     drain_timeout_s: float = Field(default=30.0, ge=0)
     analysis: AnalysisConfig = AnalysisConfig()
     slices: SlicesConfig = SlicesConfig()

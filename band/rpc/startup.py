@@ -78,6 +78,7 @@ def engine_options(config: DaemonConfig) -> EngineOptions:
         ),
         slice_cache_bytes=config.slices.cache_mib * BYTES_PER_MIB,
         policy_budget_us=config.policy_budget_us,
+        advise_ms=config.advise_ms,
     )
 
 

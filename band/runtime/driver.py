@@ -13,6 +13,7 @@ from band.clock import MonotonicClock
 from band.metrics.recorder import Recorder
 from band.metrics.records import RequestRecord, TaskRecord
 from band.plan.task import Task
+from band.runtime.advisor import Advisor
 from band.runtime.agenda import Agenda, Step
 from band.runtime.delivery import Delivery
 from band.runtime.futures import InferResult
@@ -47,6 +48,7 @@ from band.scheduler.events import (
     Tick,
     WorkerDown,
 )
+from band.sim.advise import advice_task
 
 T = TypeVar("T")
 
@@ -94,6 +96,7 @@ class Driver:
         self._posts: Mapping[int, Post] = {}
         self._mover: Mover
         self._room: Room
+        self._advisor: Advisor
         self._down: dict[int, str] = {}
         self._jobs: dict[int, LiveJob] = {}
         self._orders = OrderBook(pool, self._task_ended)
@@ -102,7 +105,12 @@ class Driver:
         self._agenda = Agenda(clock, self._perform, lambda: self._handle(Tick()))
 
     def start(
-        self, posts: Mapping[int, Post], mover: Mover, room: Room, policy: PolicySwapped
+        self,
+        posts: Mapping[int, Post],
+        mover: Mover,
+        room: Room,
+        advisor: Advisor,
+        policy: PolicySwapped,
     ) -> None:
         """Start the thread; the first events put the policy in force and the workers up.
 
@@ -110,9 +118,10 @@ class Driver:
             posts: the workers.
             mover: loads and evicts slices.
             room: knows what slices may take.
+            advisor: answers what the policy wants to know.
             policy: the policy.
         """
-        self._posts, self._mover, self._room = posts, mover, room
+        self._posts, self._mover, self._room, self._advisor = posts, mover, room, advisor
         opening: list[Event] = [policy, *(post.up for post in posts.values())]
         for event in opening:
             self._agenda.put(partial(self._handle, event))
@@ -190,8 +199,8 @@ class Driver:
                 self._mover.load(command)
             case Evict():
                 self._mover.evict(command)
-            case Advise():
-                _log.warning("the engine does not carry out command=%r", command)
+            case Advise(policy):
+                self._advisor.ask(advice_task(self._core, policy, now_us))
             case _:
                 assert_never(command)
 

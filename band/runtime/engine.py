@@ -22,6 +22,7 @@ from band.device.profile import Device
 from band.errors import BandError, ErrorCode
 from band.metrics.recorder import Recorder
 from band.model.source import Source, to_model
+from band.runtime.advisor import Advisor
 from band.runtime.delivery import Delivery, Observer
 from band.runtime.driver import Driver
 from band.runtime.futures import InferFuture, InferResult
@@ -108,7 +109,9 @@ class Engine:
         self._registry = self._slices.registry
         self._switch_interval_s = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        self._driver.start(posts, self._slices.mover, self._slices.room, opening)
+        self._advisor = Advisor(self._driver.post, options.advise_ms)
+        mover, room = self._slices.mover, self._slices.room
+        self._driver.start(posts, mover, room, self._advisor, opening)
         try:
             self._check_policy()
         except BandError:
@@ -243,6 +246,7 @@ class Engine:
         if not self._intake.end():
             return
         self._driver.stop()
+        self._advisor.close()
         self._workforce.close()
         self._slices.close()
         self._delivery.close()

@@ -23,6 +23,8 @@ class EngineOptions:
             that are not emulated.
         policy_budget_us: processor time that the policy may take for one event, twice in a row,
             before it is replaced; None for no limit.
+        advise_ms: wall time that one advice may take, where the policy's own parameters do not
+            say ``advise_ms``.
         slice_cache_bytes: files of slices that are loaded nowhere and kept, so that they need not
             be cut again; they count in the memory budget.
         seed: of the noise of emulated processors.
@@ -34,6 +36,7 @@ class EngineOptions:
     profile: Profile | None = None
     profile_runs: int = 3
     policy_budget_us: int | None = 50_000
+    advise_ms: int = 5_000
     slice_cache_bytes: int = 0
     seed: int = 0
 

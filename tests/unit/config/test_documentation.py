@@ -100,6 +100,7 @@ def test_the_defaults_in_the_table_are_the_defaults() -> None:
         "window",
         "default_priority",
         "policy_budget_us",
+        "advise_ms",
         "drain_timeout_s",
     ):
         assert float(rows[key]) == fields[key].default

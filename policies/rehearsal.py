@@ -12,14 +12,15 @@ Formula:
     On Advise, the core's future is simulated under a dozen plain rules, then under one change
     after another to the best four, then under joint and random changes, until the budget is
     spent. The best one seen is followed. Before the first advice: shortest job first, earliest
-    finish, hopeless ones dropped.
+    finish.
 
 Parameters:
     simulations: budget of one advice, default 200.
     horizon_us: how far new requests are looked ahead for, default 1 s.
     advise_ms: time limit of one advice in the live daemon, default 2000.
     objective: ``on_time`` (default) or ``xr_score``, see ``band.scheduler.objectives``.
-    salvage: hopeless requests may be started, just before they expire, default false.
+    shed: hopeless requests may be dropped; default only under ``xr_score``.
+    salvage: where they may, they may also be started just before they expire, default false.
     seed: of the random changes, default 0.
     window: jobs looked at, 1 or more, default 32.
 
@@ -42,7 +43,7 @@ from band.scheduler.menu import Menu, Way
 from band.scheduler.objectives import OBJECTIVES
 from band.scheduler.policy import Decision, Defer, Dispatch, Drop, PolicyInfo, TaskSpec
 from band.scheduler.rules import whole_span
-from band.scheduler.strategy import EDF, LONGEST, PRIORITY, SLACK, Advice, Root
+from band.scheduler.strategy import EDF, LONGEST, PRIORITY, SLACK, Advice, Root, Strategy
 from band.scheduler.strategy_search import find_strategy
 from band.scheduler.view import JobView, View
 
@@ -58,9 +59,15 @@ class Params:
     horizon_us: int = 1_000_000
     advise_ms: int = 2_000
     objective: Literal["on_time", "xr_score"] = "on_time"
+    shed: bool | None = None
     salvage: bool = False
     seed: int = 0
     window: int = 32
+
+    @property
+    def sheds(self) -> bool:
+        """Return whether hopeless requests may be dropped."""
+        return self.objective == "xr_score" if self.shed is None else self.shed
 
 
 class Rehearsal:
@@ -75,19 +82,25 @@ class Rehearsal:
 
     def __init__(self, params: Params) -> None:
         self.params = params
-        self._take(Advice())
+        self._follow(Advice(Strategy(shed=params.sheds)))
 
     def advise(self, snapshot: Snapshot, params: Params, simulate: Simulate, budget: int) -> Json:
         """Return the best strategy found by rehearsing."""
         del budget  # simulate answers None once it is spent
-        score = OBJECTIVES[params.objective]
-        return find_strategy(snapshot, simulate, score, salvage=params.salvage, seed=params.seed)
+        return find_strategy(
+            snapshot,
+            simulate,
+            OBJECTIVES[params.objective],
+            shed=params.sheds,
+            salvage=params.salvage,
+            seed=params.seed,
+        )
 
     def advised(self, payload: Any) -> None:
         """Follow a strategy from now on."""
-        self._take(Advice.of(payload))
+        self._follow(Advice.of(payload))
 
-    def _take(self, advice: Advice) -> None:
+    def _follow(self, advice: Advice) -> None:
         strategy = advice.strategy
         self.strategy, self.roots = strategy, advice.roots
         self.rank = {model: place for place, model in enumerate(strategy.order)}

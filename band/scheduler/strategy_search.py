@@ -33,7 +33,7 @@ _PERFECT: Final = 1.0 - 1e-9
 
 
 def find_strategy(
-    snapshot: Snapshot, simulate: Simulate, score: Score, *, salvage: bool, seed: int
+    snapshot: Snapshot, simulate: Simulate, score: Score, *, shed: bool, salvage: bool, seed: int
 ) -> Json:
     """Return the payload of the best strategy found; None if there is nothing to choose for.
 
@@ -41,7 +41,8 @@ def find_strategy(
         snapshot: its streams and tables are what is planned for.
         simulate: plays a payload.
         score: of a rehearsed future; higher is better, 1 cannot be surpassed.
-        salvage: hopeless requests may be started late, too.
+        shed: hopeless requests may be dropped.
+        salvage: and those may be started late, too.
         seed: of the random changes.
     """
     streams = tuple(load for load in snapshot.streams if load.model in snapshot.tables)
@@ -51,7 +52,7 @@ def find_strategy(
     prices = _prices(streams, tables)
     advice = advice_for(streams, prices)
     trials = _Trials(lambda strategy: simulate(advice.payload(strategy)), score)
-    space = _Space(tables, salvage=salvage, split=bool(prices))
+    space = _Space(tables, shed=shed, salvage=salvage, split=bool(prices))
     return advice.payload(_Search(space, trials, seed).run())
 
 
@@ -110,12 +111,15 @@ class _Space:
 
     Args:
         tables: of the models of the load.
-        salvage: hopeless requests may be started late.
+        shed: hopeless requests may be dropped.
+        salvage: and those may be started late.
         split: models are made of several units, so that prices matter.
     """
 
-    def __init__(self, tables: Mapping[str, PlanTable], *, salvage: bool, split: bool) -> None:
-        self._salvage, self._split = salvage, split
+    def __init__(
+        self, tables: Mapping[str, PlanTable], *, shed: bool, salvage: bool, split: bool
+    ) -> None:
+        self._shed, self._salvage, self._split = shed, shed and salvage, split
         spans = [span for table in tables.values() for span in table.spans]
         self._energy = any(span.energy_uj for span in spans)
         self._usable = {
@@ -127,7 +131,7 @@ class _Space:
 
     def plain(self) -> list[Strategy]:
         """Return the plain rules that the search begins with, the fixed one first."""
-        first = Strategy(order=self._order)
+        first = Strategy(order=self._order, shed=self._shed)
         found = [
             first._replace(mode=mode, guard=guard, frugal=frugal)
             for frugal in ((False, True) if self._energy else (False,))
@@ -159,8 +163,9 @@ class _Space:
             for model, usable in self._usable.items():
                 mask = dict(strategy.salvage).get(model, 0)
                 yield [strategy.with_salvage(model, other) for other in _masks(mask, usable)]
-        if self._split:
+        if self._shed:
             yield [strategy._replace(shed=not strategy.shed)]
+        if self._split:
             yield [strategy._replace(spread=spread) for spread in _SPREADS]
 
     def _modes(self) -> tuple[str, ...]:

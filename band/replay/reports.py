@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from band.scheduler.options import PolicyReport
+from band.sim.intrusions import Intrusions
 from band.units import format_us
 
 _NOTABLE_US: Final = 5_000
@@ -16,6 +17,16 @@ def replacements(reports: Sequence[PolicyReport]) -> tuple[str, ...]:
         if r.replaced
         else f"policy {r.policy} got no advice at {format_us(r.at_us)}: {r.reason}"
         for r in reports
+    )
+
+
+def intruders(found: Intrusions | None) -> tuple[str, ...]:
+    """Return a sentence if tasks ran into reserved slots."""
+    if found is None or not found.tasks:
+        return ()
+    return (
+        f"{found.tasks} tasks took longer than predicted and ran into reserved slots, by "
+        f"{format_us(found.intruded_us)} together",
     )
 
 

@@ -12,7 +12,7 @@ from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
 from band.replay.bound import Limits
 from band.replay.policies import ChosenPolicy
-from band.replay.reports import replacements
+from band.replay.reports import intruders, replacements
 from band.replay.wall import DecisionTimes, EventCount
 from band.runtime.registration import Prepared, memory_for_slices
 from band.scheduler.events import ModelAdded
@@ -92,7 +92,7 @@ class SimSetup:
             requests=result.requests,
             tasks=result.tasks,
             processors=tuple(p.name for p in self.device.processors if p.available),
-            reports=replacements(result.policy_reports),
+            reports=(*replacements(result.policy_reports), *intruders(result.intrusions)),
             capacity_bound=self.limits.capacity,
             on_time_bound=self.limits.on_time,
             energy_uj=self.limits.energy_uj,

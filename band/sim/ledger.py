@@ -34,6 +34,7 @@ class Ledger:
 
     Attributes:
         requests: of the requests that ended, in that order.
+        apps: who sent a request, by its number, for those that say.
     """
 
     def __init__(self, device: Device, default_priority: int, word: str) -> None:
@@ -42,11 +43,14 @@ class Ledger:
         self._word = word
         self._requests: dict[int, _Open] = {}
         self.requests: list[RequestRecord] = []
+        self.apps: dict[int, str] = {}
         self._tasks: list[TaskRecord] = []
 
     def arrived(self, request: RequestArrived, now_us: int) -> None:
         """Open the account of a request."""
         self._requests[request.request] = _Open(request, now_us)
+        if request.app:
+            self.apps[request.request] = request.app
 
     def dispatched(self, task: Task, now_us: int, run_us: int) -> int:
         """Record a task, as if it ended when it should; return the place of the record."""

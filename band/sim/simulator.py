@@ -33,6 +33,7 @@ from band.scheduler.events import (
 from band.scheduler.options import CoreOptions, PolicyReport
 from band.scheduler.policy import Policy
 from band.sim.advise import advice_task, advise
+from band.sim.intrusions import Intrusions, count_intrusions
 from band.sim.ledger import Ledger
 from band.sim.pace import Due, Pace, pace_of
 from band.sim.true_costs import TrueCosts
@@ -54,12 +55,14 @@ class SimRun(NamedTuple):
         tasks: one record per task, in order of their end.
         duration_us: time of the last event.
         policy_reports: policies that the core replaced, and why.
+        intrusions: what ran into reserved slots; None if there are none.
     """
 
     requests: tuple[RequestRecord, ...]
     tasks: tuple[TaskRecord, ...]
     duration_us: int
     policy_reports: tuple[PolicyReport, ...]
+    intrusions: Intrusions | None = None
 
 
 def simulate(
@@ -101,11 +104,13 @@ def simulate(
             ErrorCode.INTERNAL,
             f"policy {status.policy!r} leaves {status.jobs} requests waiting for ever",
         )
+    tasks, slots = ledger.tasks(), options.reservations
     return SimRun(
         (*ledger.requests, *source.never_issued()),
-        ledger.tasks(),
+        tasks,
         simulation.now_us,
         status.reports,
+        count_intrusions(tasks, ledger.apps, slots) if slots else None,
     )
 
 

@@ -1,5 +1,6 @@
-from band.replay.reports import lateness, overruns, replacements
+from band.replay.reports import intruders, lateness, overruns, replacements
 from band.scheduler.options import PolicyReport
+from band.sim.intrusions import Intrusions
 
 
 def test_a_replaced_policy_is_named_with_time_and_reason() -> None:
@@ -13,6 +14,13 @@ def test_only_a_lateness_that_matters_is_told() -> None:
     assert lateness(5_000) == ()
     (sentence,) = lateness(12_300)
     assert "up to 12.3 ms late" in sentence
+
+
+def test_what_ran_into_reserved_slots_is_told_if_there_are_any() -> None:
+    assert intruders(None) == intruders(Intrusions(0, 0)) == ()
+    (sentence,) = intruders(Intrusions(3, 45_000))
+    assert sentence.startswith("3 tasks took longer than predicted and ran into reserved slots")
+    assert sentence.endswith("by 45.0 ms together")
 
 
 def test_overruns_are_told_with_their_sum() -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from load_watch import CRITERIA, GROWTH_LIMIT, MISSED_PERCENT, Enough, Watch
 
@@ -22,6 +22,8 @@ from band.scheduler.policy import Policy
 from band.sim.simulator import simulate
 from band.testing.tables import make_device
 from band.testing.workloads import Workload, workload
+
+_PILOT: Final = 6
 
 
 class Setting(NamedTuple):
@@ -166,13 +168,20 @@ class Limits(NamedTuple):
     cpu_s: float
 
 
-def find_limits(setting: Setting, path: Path | None = None) -> Limits:
+def find_limits(setting: Setting, path: Path | None = None, *, pilot: bool = False) -> Limits:
     """Return the limits of a policy on one workload.
+
+    A search with runs of a sixth of the length says where to begin.
 
     Args:
         setting: what is tried.
         path: file of verdicts, read and added to.
+        pilot: it is that search itself.
     """
+    guess = Limits(50, 50, 0, 0.0)
+    if not pilot:
+        short = setting._replace(seconds=setting.seconds / _PILOT)
+        guess = find_limits(short, path, pilot=True)
     load, record = workload(setting.seed), Record(path)
     verdicts = record.read(setting)
 
@@ -191,9 +200,10 @@ def find_limits(setting: Setting, path: Path | None = None) -> Limits:
         return known
 
     # First the one that is met at higher loads: its runs mostly decide the other one too.
-    stable = highest(partial(passes, "stable"))
-    on_time = highest(partial(passes, "on_time"))
-    return Limits(on_time, stable, len(verdicts), sum(verdict.cpu_s for verdict in verdicts))
+    stable = highest(partial(passes, "stable"), guess.stable)
+    on_time = highest(partial(passes, "on_time"), guess.on_time)
+    cpu_s = guess.cpu_s + sum(verdict.cpu_s for verdict in verdicts)
+    return Limits(on_time, stable, guess.runs + len(verdicts), cpu_s)
 
 
 def deadline_limit(seed: int, seconds: float) -> int:
@@ -229,13 +239,22 @@ def _known(verdicts: Sequence[Verdict], criterion: str, percent: int) -> bool | 
     return None
 
 
-def highest(passes: Callable[[int], bool]) -> int:
-    """Return a number up to 100 that passes while the next one does not, by bisection from 0."""
-    low, high = 0, 101
+def highest(passes: Callable[[int], bool], guess: int = 50) -> int:
+    """Return a number from 0 to 100 that passes while the next one does not, by bisection.
+
+    Args:
+        passes: asked at most once for a number; 0 passes unasked.
+        guess: where to begin. From there it looks 1, 2, 4, ... further until the answer changes.
+    """
+    low, high, step, middle = 0, 101, 1, max(1, guess)
     while high - low > 1:
-        middle = (low + high) // 2
         if passes(middle):
             low = middle
         else:
             high = middle
+        if low and high <= 100:
+            middle = (low + high) // 2
+        else:
+            middle = min(100, low + step) if low else max(1, high - step)
+            step *= 2
     return low

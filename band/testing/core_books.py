@@ -4,6 +4,7 @@ They take constant memory however long they are kept: of a job that has ended, o
 """
 
 from collections import Counter
+from typing import Final
 
 from band.plan.task import Task
 from band.scheduler.commands import (
@@ -21,7 +22,7 @@ from band.scheduler.core import Core
 from band.scheduler.events import Event, RequestArrived
 from band.sim.advise import advice_task, advise
 
-_CHECK_EVERY = 8
+_CHECK_EVERY: Final = 16
 """The core's own invariants are the dearest check; they are made at every so many events."""
 
 

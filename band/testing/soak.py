@@ -52,9 +52,6 @@ APPS: Final = ("", "game", "call")
 _ALL_UP_EVERY: Final = 50
 """So often, in events, all processors come up again, so that not all jobs die for want of one."""
 
-_CHECK_EVERY: Final = 8
-"""The core's own invariants are the dearest check; they are made at every so many events."""
-
 
 @cache
 def table(model: str, seed: int) -> PlanTable:

@@ -51,9 +51,9 @@ def swapped(source: PolicySource) -> PolicySwapped:
     return policy_swapped(source.name, params)
 
 
-def soak(source: PolicySource, events: int, *, seed: int) -> None:
-    others = tuple(swapped(other) for other in SOURCES if other.name != source.name)
-    driver = Soak(swapped(source), others, seed=seed)
+def soak(source: PolicySource, others: tuple[str, ...], events: int, *, seed: int) -> None:
+    swaps = tuple(swapped(other) for other in SOURCES if other.name in others)
+    driver = Soak(swapped(source), swaps, seed=seed)
     driver.run(events // 4)
     objects, resident = driver.objects(), resident_bytes()
     driver.run(events // 2, swaps=False)
@@ -83,14 +83,14 @@ def test_random_events_break_nothing() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)
 def test_20_000_random_events_break_nothing(source: PolicySource) -> None:
-    soak(source, 20_000, seed=1)
+    soak(source, ("heft", "round_robin"), 20_000, seed=1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)
 def test_a_million_random_events_break_nothing(source: PolicySource) -> None:
-    soak(source, 1_000_000, seed=2)
+    soak(source, tuple(NAMES), 1_000_000, seed=2)
 
 
 def test_a_policy_that_keeps_all_it_has_seen_is_found_out(tmp_path: Path) -> None:

@@ -94,17 +94,21 @@ def test_growth_counts_the_time_that_requests_spend_in_each_third() -> None:
     assert watch.growth() == pytest.approx(1.5 / 0.5)
 
 
-@pytest.mark.parametrize("limit", [0, 1, 49, 50, 99, 100])
-def test_the_bisection_ends_where_the_next_percent_fails(limit: int) -> None:
+@pytest.mark.parametrize("guess", [0, 1, 40, 50, 99, 100])
+@pytest.mark.parametrize("limit", [0, 1, 39, 49, 50, 51, 99, 100])
+def test_the_search_ends_where_the_next_percent_fails(limit: int, guess: int) -> None:
     asked: list[int] = []
 
     def passes(percent: int) -> bool:
+        assert 1 <= percent <= 100
         asked.append(percent)
         return percent <= limit
 
-    assert highest(passes) == limit
-    assert len(asked) <= 7
+    assert highest(passes, guess) == limit
+    assert len(asked) == len(set(asked)) <= 14
     assert limit == 100 or limit + 1 in asked
+    if guess == limit > 0:
+        assert len(asked) <= 2
 
 
 def test_what_a_file_holds_is_not_run_again(tmp_path: Path) -> None:

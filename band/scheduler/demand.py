@@ -17,7 +17,7 @@ _SILENT_PERIODS: Final = 8
 _SILENT_US: Final = 1_000_000
 _RECENT: Final = 4096
 
-SETTLE_US: Final = 250_000
+SETTLE_US: Final = 150_000
 """How long arrivals are watched before a load that nobody declared counts as known."""
 
 _Key = tuple[str, str, str]

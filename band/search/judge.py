@@ -16,7 +16,7 @@ class Judge:
     """Says how good genomes are.
 
     Args:
-        trace: at its own pace.
+        trace: at its own pace; an attribute too.
         tables: of its models, with only those spans that are loaded.
         objective: what counts.
 
@@ -34,8 +34,8 @@ class Judge:
         self.objective = objective
         self.load = 1.0
         self.plays = 0
-        self._original = trace
-        self._trace = trace
+        self.trace = trace
+        self._played = trace
         self._genes: dict[tuple[int, Gene], tuple[FlatModel, float]] = {}
         self._known: dict[Genome, Fitness] = {}
 
@@ -43,21 +43,21 @@ class Judge:
         """Play the trace faster from now on; what was judged before is forgotten."""
         if load != self.load:
             self.load = load
-            self._trace = flat_faster(self._original, load)
+            self._played = flat_faster(self.trace, load)
             self._known.clear()
 
     def fitness(self, genome: Genome) -> Fitness:
         """Return how good a genome is at the load in force; greater is better."""
         known = self._known.get(genome)
         if known is None:
-            run = self._play(genome, self._trace)
-            known = fitness(self.objective, self._trace, run, self.energy_uj(genome))
+            run = self._play(genome, self._played)
+            known = fitness(self.objective, self._played, run, self.energy_uj(genome))
             self._known[genome] = known
         return known
 
     def sustains(self, genome: Genome, load: float) -> bool:
         """Return whether a genome keeps real time at some load."""
-        trace = flat_faster(self._original, load)
+        trace = flat_faster(self.trace, load)
         return keeps_real_time(trace, self._play(genome, trace))
 
     def energy_uj(self, genome: Genome) -> float:
@@ -86,11 +86,11 @@ class Judge:
         return found
 
     def _count(self, model: str) -> int:
-        names = self._original.models
+        names = self.trace.models
         if model not in names:
             return 0
         number = names.index(model)
-        return sum(other == number for other in self._original.model)
+        return sum(other == number for other in self.trace.model)
 
 
 def _energy_uj(gene: Gene, table: PlanTable) -> float:

@@ -23,6 +23,13 @@ _NEVER_US: Final = 1 << 60
 UNFINISHED: Final = -1
 
 
+_Entry = tuple[int, int, "_Job"]
+"""(key, step, job): a step that is ready; no two have the same key and step."""
+
+_ARRIVAL_BITS: Final = 32
+_RANK_BITS: Final = 24
+
+
 class FlatRun(NamedTuple):
     """What a run leaves.
 
@@ -45,7 +52,8 @@ class _Job:
     """A request that has arrived and not ended.
 
     Attributes:
-        ranks: what orders its steps on a processor that picks by priority, and on one by deadline.
+        keys: what orders its steps on a processor that picks by priority, and on one by deadline:
+            (class, priority, arrival) or (class, deadline, priority, arrival), packed.
         started: a step of it has begun.
         offered, finished: masks of steps; those offered are queued, running or finished.
         fronts: (step, processor) of finished steps whose outputs are still there.
@@ -53,17 +61,14 @@ class _Job:
     """
 
     __slots__ = (
-        "arrival", "chain", "dead", "finished", "fronts", "offered", "ranks", "request", "started",
-        "steps", "taken",
+        "chain", "dead", "finished", "fronts", "keys", "offered", "request", "started", "steps",
+        "taken",
     )  # fmt: skip
 
-    def __init__(
-        self, request: int, chain: FlatChain, ranks: tuple[tuple[int, ...], ...], arrival: int
-    ) -> None:
+    def __init__(self, request: int, chain: FlatChain, keys: tuple[int, int]) -> None:
         self.request = request
         self.steps, self.chain = chain
-        self.ranks = ranks
-        self.arrival = arrival
+        self.keys = keys
         self.started = self.dead = False
         self.offered = self.finished = 0
         self.fronts: tuple[tuple[int, int], ...] = ()
@@ -97,11 +102,13 @@ class _Play:
     def __init__(self, trace: FlatTrace, plan: FlatPlan, queue_limit: int) -> None:
         self._trace = trace
         self._models = [plan.models[name] for name in trace.models]
+        priorities = sorted({model.priority for model in self._models})
+        self._ranks = {priority: rank for rank, priority in enumerate(priorities)}
+        self._branched = any(not c.chain for model in self._models for c in model.round)
         self._edf = plan.edf
         self._queue_limit = queue_limit
         processors = len(plan.edf)
-        self._ready: list[list[tuple[tuple[int, ...], int, int, _Job]]]
-        self._ready = [[] for _ in range(processors)]
+        self._ready: list[list[_Entry]] = [[] for _ in range(processors)]
         self._busy = [False] * processors
         self._dirty: list[int] = []
         self._heap: list[tuple[int, int, int, int, _Job | None]] = []
@@ -120,6 +127,7 @@ class _Play:
         """Play the trace to its end."""
         self._push_root()
         heap, last_us = self._heap, 0
+        dispatch = self._dispatch_branched if self._branched else self._dispatch
         while heap:
             now_us, kind, _, item, job = heapq.heappop(heap)
             if job is None:
@@ -135,7 +143,7 @@ class _Play:
                 self._alarm(kind, job)
                 continue
             if self._dirty:
-                self._dispatch(now_us)
+                dispatch(now_us)
         return FlatRun(self._arrived_us, self._finished_us, self._busy_us, self._tasks, last_us)
 
     def _push(self, at_us: int, kind: int, item: int, job: _Job | None) -> None:
@@ -163,8 +171,10 @@ class _Play:
         deadline_us = trace.deadline_us[request]
         if deadline_us is None:
             deadline_us = _NEVER_US
-        ranks = ((priority, rank), (priority, deadline_us, rank))
-        job = _Job(request, variants[turn], ranks, self._arrivals)
+        place = self._ranks[rank] << _ARRIVAL_BITS | self._arrivals
+        by_deadline = (priority << 61 | deadline_us) << _RANK_BITS + _ARRIVAL_BITS | place
+        keys = (priority << _RANK_BITS + _ARRIVAL_BITS | place, by_deadline)
+        job = _Job(request, variants[turn], keys)
         self._arrivals += 1
         self._unstarted += 1
         if expires_us is not None:
@@ -186,19 +196,36 @@ class _Play:
             self._unstarted -= 1
 
     def _offer(self, job: _Job) -> None:
-        """Queue the steps whose needs are finished."""
+        """Queue the steps whose needs are finished; of a chain the first."""
+        if job.chain:
+            self._enqueue(job, 0, job.steps[0].processor)
+            return
         for index, step in enumerate(job.steps):
             if not job.offered >> index & 1 and not step.needs & ~job.finished:
                 self._enqueue(job, index, step.processor)
 
     def _enqueue(self, job: _Job, index: int, processor: int) -> None:
         job.offered |= 1 << index
-        entry = (job.ranks[self._edf[processor]], job.arrival, index, job)
-        heapq.heappush(self._ready[processor], entry)
+        heapq.heappush(self._ready[processor], (job.keys[self._edf[processor]], index, job))
         self._dirty.append(processor)
 
     def _dispatch(self, now_us: int) -> None:
-        """Let idle processors take their best steps, at most one of a job at a time."""
+        """Let idle processors take their best steps, the lowest processor first."""
+        dirty, busy, ready = self._dirty, self._busy, self._ready
+        if len(dirty) > 1:
+            dirty.sort()
+        for processor in dirty:
+            queue = ready[processor]
+            if queue and not busy[processor]:
+                while queue and queue[0][2].dead:
+                    heapq.heappop(queue)
+                if queue:
+                    _, index, job = heapq.heappop(queue)
+                    self._start(job, index, processor, now_us)
+        dirty.clear()
+
+    def _dispatch_branched(self, now_us: int) -> None:
+        """Do the same where a job may have several ready steps: one of them at a time."""
         dirty = sorted(set(self._dirty))
         self._dirty.clear()
         while dirty:
@@ -206,16 +233,14 @@ class _Play:
             again: list[int] = []
             for processor in dirty:
                 queue = self._ready[processor]
-                if self._busy[processor]:
-                    continue
-                while queue and queue[0][3].dead:
+                while queue and queue[0][2].dead:
                     heapq.heappop(queue)
-                if not queue:
+                if not queue or self._busy[processor]:
                     continue
-                if queue[0][3] in served:
+                if queue[0][2] in served:
                     again.append(processor)
                     continue
-                _, _, index, job = heapq.heappop(queue)
+                _, index, job = heapq.heappop(queue)
                 served.append(job)
                 self._start(job, index, processor, now_us)
             dirty = again
@@ -231,7 +256,8 @@ class _Play:
         self._busy[processor] = True
         self._busy_us[processor] += run_us
         self._tasks += 1
-        self._push(now_us + run_us, _FINISHED, index, job)
+        number = self._number = self._number + 1
+        heapq.heappush(self._heap, (now_us + run_us, _FINISHED, number, index, job))
 
     @staticmethod
     def _move_us(job: _Job, index: int, step: FlatStep) -> int:
@@ -246,12 +272,21 @@ class _Play:
         steps = job.steps
         processor = steps[index].processor
         self._busy[processor] = False
-        self._dirty.append(processor)
+        dirty = self._dirty
+        dirty.append(processor)
+        if job.chain:
+            index += 1
+            if index == len(steps):
+                self._complete(job.request, now_us)
+                return
+            processor = steps[index].processor
+            key = job.keys[self._edf[processor]]
+            heapq.heappush(self._ready[processor], (key, index, job))
+            dirty.append(processor)
+            return
         job.finished |= 1 << index
         if job.finished + 1 == 1 << len(steps):
             self._complete(job.request, now_us)
-        elif job.chain:
-            self._enqueue(job, index + 1, steps[index + 1].processor)
         else:
             if steps[index].moves_us:
                 taken = job.taken.pop(index, ())

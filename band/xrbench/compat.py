@@ -44,15 +44,8 @@ def run(case: Case, policy: str = "latency_greedy", *, seed: int = 0) -> CaseRes
     Raises:
         BandError: INVALID_REQUEST for another policy.
     """
-    rule = RULES.get(policy)
-    if rule is None:
-        hint = suggestion(policy, RULES, noun="policies of this mode")
-        message = (
-            f"compat mode replays the release's own greedy loop and cannot run '{policy}'; use "
-            f"--mode correct, which takes any policy ({hint})"
-        )
-        raise BandError(ErrorCode.INVALID_REQUEST, message, policy=policy)
-    loop = _Loop(case, rule, random.Random(seed))
+    check(policy)
+    loop = _Loop(case, RULES[policy], random.Random(seed))
     loop.run()
     models = [model.name for model in case.scenario.models]
     inferences = tuple(sorted(loop.done, key=lambda inference: inference.accelerator))
@@ -64,6 +57,21 @@ def run(case: Case, policy: str = "latency_greedy", *, seed: int = 0) -> CaseRes
         inferences=inferences,
         dropped=loop.dropped,
     )
+
+
+def check(policy: str) -> None:
+    """Refuse a policy that this mode does not have.
+
+    Raises:
+        BandError: INVALID_REQUEST naming the mode that has it.
+    """
+    if policy not in RULES:
+        hint = suggestion(policy, RULES, noun="policies of this mode")
+        message = (
+            f"compat mode replays the release's own greedy loop and cannot run '{policy}'; use "
+            f"--mode correct, which takes any policy ({hint})"
+        )
+        raise BandError(ErrorCode.INVALID_REQUEST, message, policy=policy)
 
 
 def single(value: float) -> float:

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from band.xrbench.case import Case
 from band.xrbench.scenarios import RUN_MS
 from band.xrbench.slots import Class, Frame, Slot
+from band.xrbench.solver_output import stdout_on_stderr
 
 BUCKET: Final = 4
 """Completed frames of a model are counted in buckets of so many."""
@@ -41,7 +42,15 @@ class _Bucket(NamedTuple):
 class Programme:
     """Maximises the sum over models of (reward x completed) / frames^2.
 
-    Column ``i`` below the number of slots is the share of slot ``i``; the buckets follow.
+    Column ``i`` below the number of slots says whether slot ``i`` is taken; the buckets follow.
+
+    Args:
+        case: to bound.
+        places: its accelerators by class.
+        frames: all that are wanted.
+        slots: of all frames.
+        slot_ms: width of a slot.
+        relaxed: slots may be taken in part.
 
     Attributes:
         columns: how many there are.
@@ -54,13 +63,15 @@ class Programme:
         frames: Sequence[Frame],
         slots: Sequence[Slot],
         slot_ms: float,
+        *,
+        relaxed: bool,
     ) -> None:
         self._case, self._places, self._frames, self._slots = case, places, frames, slots
         self._slot_ms = slot_ms
         self._rows: list[dict[int, float]] = []
         self._most: list[float] = []
         self._objective: dict[int, float] = {}
-        self._binary: set[int] = set(range(len(slots)))
+        self._binary: set[int] = set() if relaxed else set(range(len(slots)))
         self.columns = len(slots)
         self._each_frame_once()
         self._capacity()
@@ -79,13 +90,14 @@ class Programme:
         integrality[list(self._binary)] = 1
         upper = np.full(self.columns, np.inf)
         upper[list(self._binary)] = 1
-        answer = milp(
-            objective,
-            integrality=integrality,
-            bounds=Bounds(0, upper),
-            constraints=LinearConstraint(self._matrix(), -np.inf, np.array(self._most)),
-            options={"time_limit": time_limit_s, "mip_rel_gap": 1e-6},
-        )
+        with stdout_on_stderr():
+            answer = milp(
+                objective,
+                integrality=integrality,
+                bounds=Bounds(0, upper),
+                constraints=LinearConstraint(self._matrix(), -np.inf, np.array(self._most)),
+                options={"time_limit": time_limit_s, "mip_rel_gap": 1e-6},
+            )
         dual = answer.mip_dual_bound
         if dual is None or not math.isfinite(dual):
             return Solved(float(len(self._case.scenario.models)), proven=False)

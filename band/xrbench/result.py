@@ -34,3 +34,19 @@ class CaseResult:
     inferences: tuple[Inference, ...]
     dropped: Mapping[str, int]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The most that a policy can score.
+
+    Attributes:
+        overall: 0 to 100.
+        proven: the programme was solved to the end; else the time was over, and a longer one may
+            give a lower bound.
+        variables: of the programme.
+    """
+
+    overall: float
+    proven: bool
+    variables: int

@@ -174,7 +174,10 @@ class _Pass:
         view, window = self._view, self._view.window
         if self._strategy.guard:
             self._policy.note(window)
+        shed, waits = self._strategy.shed, self._waits
         for job in sorted(window, key=self._key) if len(window) > 1 else window:
+            if not shed and 0 not in waits:
+                break  # nothing can start any more, and nothing is to be dropped
             self._consider(job)
         for job, left_us in self._late:
             self._salvage(job, left_us)

@@ -14,6 +14,7 @@ from band.scheduler.advice import Rehearsed, Simulate, Snapshot
 from band.scheduler.events import Json, StreamLoad
 from band.scheduler.menu import Menu
 from band.scheduler.strategy import (
+    ARRIVAL,
     EDF,
     LONGEST,
     MODES,
@@ -28,7 +29,7 @@ Score = Callable[[Rehearsed], float]
 
 _STARTS: Final = 4
 _FINALISTS: Final = 2
-_SPREADS: Final = (None, 0.0, 0.1, 0.3, 1.0)
+_SPREADS: Final = (None, 0.0, 0.1, 0.3)
 _PERFECT: Final = 1.0 - 1e-9
 
 
@@ -132,19 +133,18 @@ class _Space:
     def plain(self) -> list[Strategy]:
         """Return the plain rules that the search begins with, the fixed one first."""
         first = Strategy(order=self._order, shed=self._shed)
-        found = [
+        if self._split:
+            return [
+                first._replace(mode=mode, spread=spread)
+                for spread in _SPREADS
+                for mode in (EDF, LONGEST, ARRIVAL, PRIORITY)
+            ]
+        return [
             first._replace(mode=mode, guard=guard, frugal=frugal)
             for frugal in ((False, True) if self._energy else (False,))
             for guard in (False, True)
             for mode in (PRIORITY, EDF, SLACK)
         ]
-        if self._split:
-            found += [
-                first._replace(mode=mode, spread=spread, shed=False)
-                for spread in (None, 0.0, 0.3)
-                for mode in (LONGEST, EDF)
-            ]
-        return found
 
     def coordinates(self, strategy: Strategy) -> Iterator[list[Strategy]]:
         """Return, one item of a strategy after another, all that it could be instead."""
@@ -163,9 +163,9 @@ class _Space:
             for model, usable in self._usable.items():
                 mask = dict(strategy.salvage).get(model, 0)
                 yield [strategy.with_salvage(model, other) for other in _masks(mask, usable)]
-        if self._shed:
-            yield [strategy._replace(shed=not strategy.shed)]
         if self._split:
+            if self._shed:
+                yield [strategy._replace(shed=not strategy.shed)]
             yield [strategy._replace(spread=spread) for spread in _SPREADS]
 
     def _modes(self) -> tuple[str, ...]:

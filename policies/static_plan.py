@@ -91,9 +91,8 @@ _Key = tuple[int, int, int, int]
 class StaticPlan:
     """Plays a plan that was made beforehand.
 
-    Attributes:
-        statistics: ``fallback_jobs``, the jobs that followed their best plan instead.
-        notes: why, once per model.
+    Its statistics count ``fallback_jobs``, the jobs that followed their best plan instead; its
+    notes say why, once per model.
     """
 
     info: ClassVar = PolicyInfo(
@@ -105,7 +104,7 @@ class StaticPlan:
 
     def __init__(self, params: Params) -> None:
         self.params = params
-        self.statistics: Counter[str] = Counter(fallback_jobs=0)
+        self._fallback_jobs = 0
         self._edf = {name for name, order in params.order.items() if order == "edf"}
         self._rounds = {
             name: turns([weight for _, weight in planned[0]])
@@ -116,7 +115,10 @@ class StaticPlan:
         self._variant: dict[int, tuple[str, int | None]] = {}
         self._notes: dict[str, str] = {}
 
-    @property
+    def statistics(self) -> Mapping[str, float]:
+        """Return the number of jobs that did not keep to their plan."""
+        return {"fallback_jobs": self._fallback_jobs}
+
     def notes(self) -> tuple[str, ...]:
         """Return a sentence for each model that has not kept to its plan."""
         return tuple(self._notes.values())
@@ -218,7 +220,7 @@ class StaticPlan:
     def _fall_back(self, job: JobView, why: str) -> None:
         """Let a job follow its best plan to its end, and say so once per model."""
         self._variant[job.job] = (job.model, None)
-        self.statistics["fallback_jobs"] += 1
+        self._fallback_jobs += 1
         self._notes.setdefault(
             job.model, f"model {job.model} left its static plan for best plans: {why}"
         )

@@ -102,6 +102,7 @@ class EngineReplay:
             processors=tuple(p.name for p in stats.processors),
             reports=(
                 *replacements(stats.core.reports),
+                *stats.core.notes,
                 *lateness(late_us),
                 *overruns(sum(overran), len(overran)),
             ),

@@ -92,7 +92,11 @@ class SimSetup:
             requests=result.requests,
             tasks=result.tasks,
             processors=tuple(p.name for p in self.device.processors if p.available),
-            reports=(*replacements(result.policy_reports), *intruders(result.intrusions)),
+            reports=(
+                *replacements(result.policy_reports),
+                *result.notes,
+                *intruders(result.intrusions),
+            ),
             capacity_bound=self.limits.capacity,
             on_time_bound=self.limits.on_time,
             energy_uj=self.limits.energy_uj,

@@ -132,6 +132,7 @@ class Core:
             loads=state.slices.loads,
             evictions=state.slices.evictions,
             statistics=passes.statistics(),
+            notes=passes.notes(),
         )
 
     def reclaimable_bytes(self, now_us: int) -> int:

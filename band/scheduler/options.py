@@ -160,6 +160,7 @@ class CoreStatus:
         slices_limit_bytes: what they may take; None if no driver has said so.
         loads, evictions: how often the core has asked for a slice to be loaded or evicted.
         statistics: figures that the policy in force keeps of itself; empty if it keeps none.
+        notes: what it has to say to whoever reads the figures, each a sentence.
     """
 
     policy: str
@@ -179,3 +180,4 @@ class CoreStatus:
     loads: int = 0
     evictions: int = 0
     statistics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -14,7 +14,16 @@ from band.scheduler.core_view import CoreView
 from band.scheduler.events import AdviceReady, PolicyOverran, PolicySwapped
 from band.scheduler.lifecycle import Lifecycle
 from band.scheduler.options import CoreOptions, PolicyReport
-from band.scheduler.policy import Advisor, Decision, Defer, Dispatch, Drop, Observed, Policy
+from band.scheduler.policy import (
+    Advisor,
+    Decision,
+    Defer,
+    Dispatch,
+    Drop,
+    Observed,
+    Outspoken,
+    Policy,
+)
 from band.scheduler.state import CoreState
 from band.scheduler.validate import InvalidDecisionError, check_defer, check_drop, check_task
 
@@ -120,6 +129,15 @@ class Passes:
             for name, value in found.items()
             if isinstance(value, int | float) and math.isfinite(value)
         }
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the policy in force has to say; nothing if it fails to."""
+        if not isinstance(self._policy, Outspoken):
+            return ()
+        try:
+            return tuple(str(note) for note in self._policy.notes())
+        except Exception:  # noqa: BLE001 - foreign code: a status is no place to fail
+            return ()
 
     def run(self, now_us: int) -> None:
         """Let the policy plan until it makes no progress or nothing is idle or waiting."""

@@ -119,3 +119,12 @@ class Observed(Protocol):
     def statistics(self) -> Mapping[str, float]:
         """Return figures by name, times in microseconds; pure: asking changes nothing."""
         ...
+
+
+@runtime_checkable
+class Outspoken(Protocol):
+    """A policy that has things to say to whoever reads the figures of its runs."""
+
+    def notes(self) -> Sequence[str]:
+        """Return a sentence for each thing, each once; pure: asking changes nothing."""
+        ...

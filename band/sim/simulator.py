@@ -56,6 +56,7 @@ class SimRun(NamedTuple):
         duration_us: time of the last event.
         policy_reports: policies that the core replaced, and why.
         intrusions: what ran into reserved slots; None if there are none.
+        notes: what the policy has to say of it, each a sentence.
     """
 
     requests: tuple[RequestRecord, ...]
@@ -63,6 +64,7 @@ class SimRun(NamedTuple):
     duration_us: int
     policy_reports: tuple[PolicyReport, ...]
     intrusions: Intrusions | None = None
+    notes: tuple[str, ...] = ()
 
 
 def simulate(
@@ -111,6 +113,7 @@ def simulate(
         simulation.now_us,
         status.reports,
         count_intrusions(tasks, ledger.apps, slots) if slots else None,
+        status.notes,
     )
 
 

@@ -47,8 +47,11 @@ class HeterogeneousEarliestFinishTime:
 
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
-        if len(view.window) == 1:
-            return start_alone(view)
+        if 0 not in view.waits_us:
+            return ()
+        window = view.window
+        if len(window) == 1:
+            return start_alone(view, window[0])
         line = Line(view)
         tasks: list[TaskSpec] = []
         while 0 in line.waits:

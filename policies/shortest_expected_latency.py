@@ -48,8 +48,11 @@ class ShortestExpectedLatency:
 
     def plan(self, view: View) -> Sequence[Dispatch]:
         """Return the dispatches of one pass."""
-        if len(view.window) == 1:
-            return start_alone(view)
+        if 0 not in view.waits_us:
+            return ()
+        window = view.window
+        if len(window) == 1:
+            return start_alone(view, window[0])
         line = Line(view)
         tasks: list[TaskSpec] = []
         for groups in line.classes():

@@ -79,29 +79,30 @@ class Core:
         """
         commands: list[Command] = []
         alarms, residency = self._alarms, self._residency
-        self._lifecycle.commands = commands
+        lifecycle, passes = self._lifecycle, self._passes
+        lifecycle.commands = commands
         self._apply(event, now_us)
         if residency.short:
             residency.make_room(commands, now_us)
         if alarms.needed:
-            self._lifecycle.expire(now_us)
+            lifecycle.expire(now_us)
         if self._state.queue.entries:
             if self._options.gather and not isinstance(event, Tick):
                 if alarms.ask_for(now_us):
                     commands.append(WakeAt(now_us))
                 return commands
-            if self._lifecycle.sheds:
-                self._lifecycle.shed(now_us)
-            self._passes.run(now_us)
+            if lifecycle.sheds:
+                lifecycle.shed(now_us)
+            passes.run(now_us)
         if residency.todo:
             residency.load_more(commands, now_us)
         if alarms.needed or alarms.background_us is not None:
-            at_us = alarms.ask(self._passes.waits)
+            at_us = alarms.ask(passes.waits)
             if at_us is not None:
                 commands.append(WakeAt(at_us))
-        advisor = self._passes.advisor
+        advisor = passes.advisor
         if advisor is not None:
-            advise = self._advising.ask(advisor, self._passes.name, now_us)
+            advise = self._advising.ask(advisor, passes.name, now_us)
             if advise is not None:
                 commands.append(advise)
         return commands
@@ -173,11 +174,12 @@ class Core:
             case TaskFinished():
                 running = self._state.take_task(event.task)
                 if running is not None and running.jobs:
-                    running.runnable.estimate.used_us = now_us
+                    runnable = running.runnable
+                    runnable.estimate.used_us = now_us
                     if running.cold:
-                        running.model.learn_cold(running.runnable, event.run_us)
-                    elif running.runnable.estimate.observe(event.run_us):
-                        running.model.reprice(running.runnable)
+                        running.model.learn_cold(runnable, event.run_us)
+                    elif runnable.estimate.observe(event.run_us):
+                        running.model.reprice(runnable)
                     self._lifecycle.finished(running)
             case RequestArrived():
                 if self._passes.advisor is not None:

@@ -8,11 +8,13 @@ depends on (``FirstStep.touches``): every other plan is still the best one, ties
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Final
 
 from band.scheduler.policy import Dispatch, TaskSpec
 from band.scheduler.view import FirstStep, JobView, View
 
 _by_class = attrgetter("priority")
+_new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
 
 class Group:
@@ -152,10 +154,12 @@ class Line:
         return f"<Line {waiting} jobs in {len(self.groups)} groups, waits {self.waits}>"
 
 
-def start_alone(view: View) -> Sequence[Dispatch]:
+def start_alone(view: View, job: JobView) -> Sequence[Dispatch]:
     """Return the pass over a window of one job: its best plan starts if that processor is idle."""
-    job = view.window[0]
     step = view.first_step(job)
-    if step is None or view.waits_us[step.span.processor]:
+    if step is None:
         return ()
-    return (Dispatch((TaskSpec.of(job, view.table(job.model), step.span),)),)
+    span = step.span
+    if view.waits_us[span.processor]:
+        return ()
+    return (_new(Dispatch, ((TaskSpec.of(job, view.table(job.model), span),),)),)

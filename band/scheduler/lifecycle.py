@@ -133,9 +133,11 @@ class Lifecycle:
         fronts, transfer_us = lead.fronts, 0
         predecessors: tuple[int, ...] = ()
         if fronts:
-            needs = runnable.needs
-            predecessors = tuple([task for units, task in lead.done if units & needs])
-            if len(fronts) > 1:
+            if model.chain and len(fronts) == 1:
+                predecessors = (fronts[0][0],)
+            else:
+                needs = runnable.needs
+                predecessors = tuple([task for units, task in lead.done if units & needs])
                 fronts = tuple([f for f in fronts if f[0] in predecessors]) or fronts
             if model.transfers:
                 row = model.table.transfer_us[runnable.span.first]
@@ -165,38 +167,35 @@ class Lifecycle:
         state.tasks[number] = processor.running = running
         del state.idle[index]
         for job in jobs:
-            self._started(job, running)
+            if not job.started:
+                job.started = True
+                state.unstarted -= 1
+                if self._admission is not None:
+                    self._admission.started(job)
+            job.running |= runnable.units
+            job.tasks.append(running)
+            job.view = None
         if model.chain or not model.plans.ready_units(lead.finished, lead.running):
             state.queue.discard(lead)
         self.commands.append(_new(Run, (task,)))
         return True
 
-    def _started(self, job: Job, running: RunningTask) -> None:
-        if not job.started:
-            job.started = True
-            self._state.unstarted -= 1
-            if self._admission is not None:
-                self._admission.started(job)
-        job.running |= running.runnable.units
-        job.tasks.append(running)
-        job.view = None
-
     def finished(self, running: RunningTask) -> None:
         """Take the end of a task: its units are finished, its jobs complete or wait again."""
-        task, units = running.task, running.runnable.units
-        complete = running.model.all_units
-        for job in running.jobs:
+        units, complete = running.runnable.units, running.model.all_units
+        number, _, processor, *_ = running.task
+        jobs, fronts, front = running.jobs, running.fronts, (number, processor)
+        for job in jobs:
             job.tasks.remove(running)
             job.running ^= units
             job.finished |= units
-            job.done += ((units, task.id),)
-            front = (task.id, task.processor)
-            if job.fronts == running.fronts:
+            job.done += ((units, number),)
+            if job.fronts == fronts:
                 job.fronts = (front,)
             else:
-                job.fronts = (*(f for f in job.fronts if f not in running.fronts), front)
+                job.fronts = (*(f for f in job.fronts if f not in fronts), front)
             job.view = None
-        for job in running.jobs.copy():
+        for job in jobs if len(jobs) == 1 else jobs.copy():
             if job.finished == complete:
                 self.end(job, JobOutcome.COMPLETED, "")
             else:
@@ -235,12 +234,13 @@ class Lifecycle:
         model, finished, running = job.model, job.finished, job.running
         if finished == model.all_units or job.id not in self._state.jobs:
             return
-        if not model.plans.can_finish(finished | running, job.pin):
+        plans = model.plans
+        if not plans.can_finish(finished | running, job.pin):
             if finished | running and model.plans.can_finish(0, job.pin):
                 self.restart(job)
             else:
                 self.drop(job, DropReason.NO_PROCESSOR)
-        elif model.plans.has_ready_units(finished, running) and job.leads:
+        elif plans.has_ready_units(finished, running) and (not job.group or job.leads):
             self._state.queue.add(job)
         else:
             self._state.queue.discard(job)
@@ -295,6 +295,6 @@ class Lifecycle:
         self._finish(request.request, JobOutcome.DROPPED, reason)
 
     def _finish(self, job: int, outcome: JobOutcome, reason: str) -> None:
-        name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else str(outcome)
+        name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else outcome.value
         self.ended[name] += 1
         self.commands.append(_new(Finish, (job, outcome, reason)))

@@ -180,7 +180,7 @@ class Passes:
         """
         if not isinstance(decisions, _SEQUENCES):
             return False, f"it returned {decisions!r}, which is no sequence of decisions"
-        state, progress = self._state, False
+        state, lifecycle, progress = self._state, self._lifecycle, False
         try:
             for decision in decisions:
                 if isinstance(decision, Dispatch) and isinstance(decision.tasks, _SEQUENCES):
@@ -189,10 +189,10 @@ class Passes:
                             checked = check_task(state, spec)
                         except (TypeError, ValueError):
                             return progress, f"invalid decision: {spec!r} is no task"
-                        started = self._lifecycle.dispatch(spec.slice, *checked, now_us)
-                        progress = started or progress
+                        if lifecycle.dispatch(spec.slice, *checked, now_us):
+                            progress = True
                 elif isinstance(decision, Drop):
-                    self._lifecycle.drop(check_drop(state, decision), decision.reason)
+                    lifecycle.drop(check_drop(state, decision), decision.reason)
                     progress = True
                 elif isinstance(decision, Defer):
                     check_defer(state, decision, now_us)

@@ -40,14 +40,15 @@ def check_task(state: CoreState, spec: TaskSpec) -> Checked:
             f"units {units:#b} of {name!r} are not loaded on {processor.name}"
         )
     jobs = []
+    known = state.jobs
     for number in numbers:
-        job = state.jobs.get(number)
+        job = known.get(number)
         if job is None:
             raise InvalidDecisionError(f"job {number} is unknown or has ended")
         if (
             units & (job.finished | job.running)
             or runnable.needs & ~job.finished
-            or (job.pin >= 0 and job.pin != index)
+            or -1 != job.pin != index
         ):
             raise InvalidDecisionError(_why_not(job, runnable, processor))
         jobs.append(job)

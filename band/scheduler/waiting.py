@@ -24,15 +24,25 @@ class WaitingQueue:
     def add(self, job: "Job") -> None:
         """Put a job in its place; it may be there already."""
         if not job.queued:
-            insort(self.entries, (job.order, job))
             job.queued = True
+            entries, entry = self.entries, (job.order, job)
+            if entries and entry < entries[-1]:
+                insort(entries, entry)
+            else:
+                entries.append(entry)
 
     def discard(self, job: "Job") -> None:
         """Take a job out if it is in."""
         if job.queued:
-            del self.entries[bisect_left(self.entries, (job.order,))]
             job.queued = False
+            entries = self.entries
+            place = 0 if entries[0][1] is job else bisect_left(entries, (job.order,))
+            del entries[place]
 
     def head(self, count: int) -> tuple[JobView, ...]:
         """Return the views of the first jobs."""
-        return tuple([job.view or job.make_view() for _, job in self.entries[:count]])
+        entries = self.entries
+        if len(entries) == 1 <= count:
+            job = entries[0][1]
+            return (job.view or job.make_view(),)
+        return tuple([job.view or job.make_view() for _, job in entries[:count]])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from band.metrics.energy import Power
 from band.metrics.fairness import Alone
 from band.metrics.records import RequestRecord, TaskRecord
 
@@ -37,8 +38,7 @@ class RunRecords:
         capacity_bound: the limit that no policy can pass, as JSON; None if it is not known.
         on_time_bound: how many requests can meet their deadlines at most, under any policy; None
             if it is not known.
-        energy_uj: of one run of a slice, by model, mask of units and processor; empty if it is
-            not known.
+        power: of each processor whose power is known, by name.
         alone: each model with the device to itself; empty if it is not known.
         wall: wall-clock figures, None if they were not asked for: they are never the same twice.
     """
@@ -50,6 +50,6 @@ class RunRecords:
     reports: tuple[str, ...] = ()
     capacity_bound: Mapping[str, Any] | None = None
     on_time_bound: int | None = None
-    energy_uj: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+    power: Mapping[str, Power] = field(default_factory=dict)
     alone: Mapping[str, Alone] = field(default_factory=dict)
     wall: Mapping[str, float] | None = None

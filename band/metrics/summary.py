@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from band.metrics.energy import Energy, energy
 from band.metrics.fairness import Fairness, fairness
 from band.metrics.figures import Figures, figures
-from band.metrics.records import RequestRecord, TaskRecord
+from band.metrics.records import RequestRecord
 from band.metrics.runs import RunLabel, RunRecords
 from band.scheduler.commands import JobOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorLoad:
-    """Share of the run that a processor was busy, the tasks it ran, and what they took."""
+    """Share of the run that a processor was busy, the tasks it ran, and what it took."""
 
     utilisation: float
     tasks: int
@@ -33,7 +34,7 @@ class RunSummary:
         capacity_share: how much of the limit the completed requests amount to; None without it.
         slo_bound: the highest SLO satisfaction under any policy; None without deadlines, or if
             it is not known.
-        energy_uj: what all tasks took; None if the profile tells no energy.
+        energy_uj: what the processors took; None if the power of one that ran is not known.
         fairness: None if it is not known what a model takes alone.
         reports: what must be known to read the figures, each a sentence.
         wall: wall-clock figures, if they were asked for.
@@ -108,7 +109,7 @@ def summarise(run: RunRecords, *, sent: Mapping[str, int], trace_us: int) -> Run
         by_model[record.model].append(record)
     duration_us = max([1, trace_us, *(r.finished_us for r in run.requests)])
     total = figures(run.requests, sent=sum(sent.values()), duration_us=duration_us)
-    energy_uj = _energies(run)
+    spent = energy(run.tasks, run.power, duration_us)
     return RunSummary(
         label=run.label,
         duration_us=duration_us,
@@ -117,12 +118,12 @@ def summarise(run: RunRecords, *, sent: Mapping[str, int], trace_us: int) -> Run
             name: figures(by_model[name], sent=count, duration_us=duration_us)
             for name, count in sorted(sent.items())
         },
-        processors=_loads(run, duration_us),
+        processors=_loads(run, duration_us, spent),
         capacity_bound=run.capacity_bound,
         capacity_share=_capacity_share(run, duration_us),
         slo_bound=_slo_bound(run),
-        energy_uj=sum(energy_uj.values()) if energy_uj else None,
-        fairness=fairness(run.requests, run.alone, duration_us=duration_us, energy_uj=energy_uj)
+        energy_uj=spent.total_uj,
+        fairness=fairness(run.requests, run.alone, duration_us=duration_us, energy_uj=spent.models)
         if run.alone
         else None,
         reports=run.reports,
@@ -144,38 +145,23 @@ def _slo_bound(run: RunRecords) -> float | None:
     return run.on_time_bound / due if due and run.on_time_bound is not None else None
 
 
-def _energies(run: RunRecords) -> dict[str, int]:
-    """Return what the tasks of each model took; empty if it is not known."""
-    spent: dict[str, int] = defaultdict(int)
-    for task in run.tasks:
-        spent[task.model] += _energy_uj(run, task)
-    return dict(spent) if any(spent.values()) else {}
-
-
-def _energy_uj(run: RunRecords, task: TaskRecord) -> int:
-    return run.energy_uj.get((task.model, task.units, task.processor), 0)
-
-
 def _rounded(figure: float | None) -> float | None:
     return None if figure is None else round(figure, 6)
 
 
-def _loads(run: RunRecords, duration_us: int) -> dict[str, ProcessorLoad]:
+def _loads(run: RunRecords, duration_us: int, spent: Energy) -> dict[str, ProcessorLoad]:
     busy_us = dict.fromkeys(run.processors, 0)
     count = dict.fromkeys(run.processors, 0)
-    energy_uj = dict.fromkeys(run.processors, 0)
     for task in run.tasks:
         # A task that outlives every request (its jobs were cancelled) counts up to the end.
         end_us = min(task.finished_us, duration_us)
         busy_us[task.processor] += max(0, end_us - task.dispatched_us)
         count[task.processor] += 1
-        energy_uj[task.processor] += _energy_uj(run, task)
-    known = any(energy_uj.values())
     return {
         name: ProcessorLoad(
             utilisation=busy_us[name] / duration_us,
             tasks=count[name],
-            energy_uj=energy_uj[name] if known else None,
+            energy_uj=spent.processors.get(name),
         )
         for name in run.processors
     }

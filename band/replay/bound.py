@@ -21,13 +21,11 @@ class Limits:
     Attributes:
         capacity: the capacity bound as JSON; None for a trace without requests.
         on_time: how many requests can meet their deadlines at most.
-        energy_uj: of one run of a slice, by model, mask of units and processor.
         alone: each model with the device to itself.
     """
 
     capacity: Mapping[str, Any] | None = None
     on_time: int | None = None
-    energy_uj: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
     alone: Mapping[str, Alone] = field(default_factory=dict)
 
 
@@ -46,12 +44,6 @@ def limits(
     return Limits(
         capacity=capacity_document(found, contents),
         on_time=on_time_bound(found, demands).on_time,
-        energy_uj={
-            (table.model, span.units, table.processors[span.processor]): span.energy_uj
-            for table in found
-            for span in table.spans
-            if span.energy_uj
-        },
         alone={model: one for model, one in isolated if one is not None},
     )
 

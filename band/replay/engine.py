@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from band.device.profile import Device
+from band.metrics.energy import powers
 from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
 from band.model.model import Model
@@ -108,7 +109,7 @@ class EngineReplay:
             ),
             capacity_bound=bounds.capacity,
             on_time_bound=bounds.on_time,
-            energy_uj=bounds.energy_uj,
+            power=powers(self.device.processors),
             alone=bounds.alone,
             wall={"elapsed_s": elapsed_s, "latest_send_us": late_us} if self.wall else None,
         )

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from band.config.scheduler import check_reservations
 from band.device.profile import Device
+from band.metrics.energy import powers
 from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
 from band.replay.bound import Limits
@@ -99,7 +100,7 @@ class SimSetup:
             ),
             capacity_bound=self.limits.capacity,
             on_time_bound=self.limits.on_time,
-            energy_uj=self.limits.energy_uj,
+            power=powers(self.device.processors),
             alone=self.limits.alone,
             wall=figures if wall else None,
         )

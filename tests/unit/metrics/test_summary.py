@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from band.errors import BandError
+from band.metrics.energy import Power
 from band.metrics.records import RequestRecord, TaskRecord
 from band.metrics.runs import RunLabel, RunRecords
 from band.metrics.summary import RunSummary, summarise
@@ -109,11 +110,19 @@ def test_without_limits_and_energy_their_figures_are_null() -> None:
     assert [made[name] for name in names] == [None] * 5
 
 
-def test_energy_is_that_of_the_slices_that_ran() -> None:
-    run = replace(RUN, energy_uj={("a", 1, "cpu"): 30, ("a", 1, "gpu"): 5, ("a", 2, "cpu"): 999})
+def test_energy_is_active_and_idle_power_for_as_long() -> None:
+    power = {"cpu": Power(1500, 100), "gpu": Power(3000, 0), "dsp": Power(500, 40)}
+    run = replace(RUN, power=power)
     made = summarise(run, sent={"a": 2, "b": 1}, trace_us=1000).to_json()
-    assert made["energy_uj"] == 65
-    assert [p["energy_uj"] for p in made["processors"].values()] == [60, 5, 0]
+    assert [p["energy_uj"] for p in made["processors"].values()] == [1200 + 20, 600, 40]
+    assert made["energy_uj"] == 1860
+
+
+def test_there_is_no_total_if_the_power_of_a_processor_that_ran_is_not_known() -> None:
+    run = replace(RUN, power={"cpu": Power(1500, 0)})
+    made = summarise(run, sent={"a": 2, "b": 1}, trace_us=1000).to_json()
+    assert made["energy_uj"] is None
+    assert [p["energy_uj"] for p in made["processors"].values()] == [1200, None, None]
 
 
 def test_the_share_of_the_capacity_bound_weighs_what_was_completed_by_its_price() -> None:

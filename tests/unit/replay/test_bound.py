@@ -45,7 +45,6 @@ def test_the_limits_of_a_trace() -> None:
     found = limits(TABLES, contents(played), demands(played))
     assert found.on_time == 5
     assert found.alone == dict.fromkeys(MODELS, Alone(latency_us=1_000))
-    assert found.energy_uj == {}
     assert found.capacity is not None
     assert found.capacity["requests_per_s"] == pytest.approx(1250)
 
@@ -62,4 +61,4 @@ def test_an_empty_trace_has_no_limits_to_speak_of() -> None:
     empty = trace()
     found = limits(TABLES, contents(empty), demands(empty))
     assert (found.capacity, found.on_time) == (None, 0)
-    assert Limits() == Limits(capacity=None, on_time=None, alone={}, energy_uj={})
+    assert Limits() == Limits(capacity=None, on_time=None, alone={})

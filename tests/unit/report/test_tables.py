@@ -3,6 +3,7 @@ from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
+from band.metrics.energy import Power
 from band.metrics.fairness import Alone
 from band.metrics.records import RequestRecord, TaskRecord
 from band.metrics.runs import RunLabel, RunRecords
@@ -54,7 +55,7 @@ def summary(
         processors=("cpu", "gpu"),
         capacity_bound={"scale": 2.5, "requests_per_s": 3.75, "priced_us": {"a": 10.0, "b": 5.0}},
         on_time_bound=2,
-        energy_uj={("a", 1, "cpu"): 1_500_000},
+        power={"cpu": Power(3_000, 0)},
         alone={"a": Alone(latency_us=10_000), "b": Alone(latency_us=500)},
     )
     return summarise(run, sent={"a": 2, "b": 1}, trace_us=2_000_000)

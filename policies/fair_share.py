@@ -29,6 +29,8 @@ from band.scheduler.policy import Decision, Dispatch, PolicyInfo, TaskSpec
 from band.scheduler.rules_placing import idle_waits, place
 from band.scheduler.view import JobView, View
 
+_KEPT = 256  # apps that are remembered though none of their jobs waits
+
 
 @dataclass(frozen=True)
 class Params:
@@ -59,7 +61,7 @@ class FairShare:
         self._used: dict[str, float] = {}
         self._active: frozenset[str] = frozenset()
         self._start_tag = 0.0
-        self._total_us: dict[str, int] = {}
+        self._given_us: dict[str, int] = {}
 
     def plan(self, view: View) -> Sequence[Decision]:
         """Return the decisions of one pass."""
@@ -74,7 +76,7 @@ class FairShare:
 
     def statistics(self) -> Mapping[str, float]:
         """Return the processor time that each app has been given since it last was away."""
-        return {f"given_us_{app or 'unnamed'}": us for app, us in sorted(self._total_us.items())}
+        return {f"given_us_{app or 'unnamed'}": us for app, us in sorted(self._given_us.items())}
 
     def _in_order(self, view: View) -> list[JobView]:
         """Return the next jobs by the tags of their apps."""
@@ -96,20 +98,21 @@ class FairShare:
         return ordered
 
     def _wake(self, apps: frozenset[str]) -> None:
-        """Take the apps that have something to run; forget those that would start anew anyway."""
+        """Take the apps that have something to run; forget others that would start anew anyway."""
         used = self._used
         for app in apps - self._active:
             used[app] = max(used.get(app, 0.0), self._start_tag)
-        for app in [app for app, tag in used.items() if tag <= self._start_tag]:
-            if app not in apps:
+        away = sorted((tag, app) for app, tag in used.items() if app not in apps)
+        for number, (tag, app) in enumerate(away, start=1):
+            if tag <= self._start_tag or number <= len(away) - _KEPT:
                 del used[app]
-                self._total_us.pop(app, None)
+                self._given_us.pop(app, None)
         self._active = apps
 
     def _charge(self, app: str, cost_us: int) -> None:
         self._start_tag = max(self._start_tag, self._used[app])
         self._used[app] += cost_us / self._weight(app)
-        self._total_us[app] = self._total_us.get(app, 0) + cost_us
+        self._given_us[app] = self._given_us.get(app, 0) + cost_us
 
     def _weight(self, app: str) -> float:
         return self.params.weights.get(app, self.params.default_weight)

@@ -33,6 +33,7 @@ from band.scheduler.events import (
 from band.scheduler.options import CoreOptions, PolicyReport
 from band.scheduler.policy import Policy
 from band.sim.advise import advice_task, advise
+from band.sim.collector import rare_collections
 from band.sim.intrusions import Intrusions, count_intrusions
 from band.sim.ledger import Ledger
 from band.sim.pace import Due, Pace, pace_of
@@ -99,7 +100,8 @@ def simulate(
     ledger = Ledger(device, options.default_priority, WORD)
     costs = TrueCosts(models, device, seed)
     simulation = _Simulation(core, source, ledger, costs, recorder, pace_of(device))
-    simulation.run(_opening(device, models, policy, source))
+    with rare_collections():
+        simulation.run(_opening(device, models, policy, source))
     status = core.status()
     if status.jobs:
         raise BandError(

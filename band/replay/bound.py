@@ -1,10 +1,11 @@
 """What is known of a trace on a device beforehand: limits that no policy passes, and yardsticks."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from band.metrics.fairness import Alone, alone
+from band.metrics.runs import RunRecords
 from band.plan.capacity import capacity_bound, cheapest_way
 from band.plan.on_time import Demand, on_time_bound
 from band.plan.table import PlanTable
@@ -27,6 +28,12 @@ class Limits:
     capacity: Mapping[str, Any] | None = None
     on_time: int | None = None
     alone: Mapping[str, Alone] = field(default_factory=dict)
+
+    def beside(self, run: RunRecords) -> RunRecords:
+        """Return the records of a run with these limits beside them."""
+        return replace(
+            run, capacity_bound=self.capacity, on_time_bound=self.on_time, alone=self.alone
+        )
 
 
 def limits(

@@ -88,16 +88,9 @@ class EngineReplay:
             loaded = [_loaded(engine, model) for model in self.models]
         requests, tasks = assemble(loop.sent, never_issued, loop.start_us)
         late_us = latest_send_us(loop.sent)
-        bounds = limits(loaded, self.contents, self.demands)
         overran = [task.overrun_us for task in tasks if task.overrun_us]
-        return RunRecords(
-            label=RunLabel(
-                policy=policy.name,
-                on="engine",
-                device=self.device.name,
-                emulated=self.device.emulated,
-                word=next((p.word for p in stats.processors if p.word), ""),
-            ),
+        run = RunRecords(
+            label=self._label(policy.name, next((p.word for p in stats.processors if p.word), "")),
             requests=requests,
             tasks=tasks,
             processors=tuple(p.name for p in stats.processors),
@@ -107,11 +100,15 @@ class EngineReplay:
                 *lateness(late_us),
                 *overruns(sum(overran), len(overran)),
             ),
-            capacity_bound=bounds.capacity,
-            on_time_bound=bounds.on_time,
             power=powers(self.device.processors),
-            alone=bounds.alone,
             wall={"elapsed_s": elapsed_s, "latest_send_us": late_us} if self.wall else None,
+        )
+        return limits(loaded, self.contents, self.demands).beside(run)
+
+    def _label(self, policy: str, word: str) -> RunLabel:
+        device = self.device
+        return RunLabel(
+            policy=policy, on="engine", device=device.name, emulated=device.emulated, word=word
         )
 
     def _register(self, engine: Engine) -> dict[str, Inputs]:

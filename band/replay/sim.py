@@ -1,6 +1,6 @@
 """Replay in the simulator: a virtual clock, the same core, the same figures for the same seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from band.runtime.registration import Prepared, memory_for_slices
 from band.scheduler.events import ModelAdded
 from band.scheduler.loader import make_policy
 from band.scheduler.options import CoreOptions
-from band.sim.simulator import WORD, simulate
+from band.sim.simulator import WORD, SimRun, simulate
 from band.trace.contents import TraceContents
 from band.trace.frames import FrameTracker
 from band.trace.schema import Trace
@@ -82,28 +82,32 @@ class SimSetup:
             "times_real_time": result.duration_us / 1e6 / elapsed_s,
             **decisions.figures(),
         }
-        return RunRecords(
+        return self._records(policy, result, figures if wall else None)
+
+    def _records(
+        self, policy: ChosenPolicy, result: SimRun, wall: Mapping[str, float] | None
+    ) -> RunRecords:
+        device = self.device
+        run = RunRecords(
             label=RunLabel(
                 policy=policy.name,
                 on="sim",
-                device=self.device.name,
-                emulated=self.device.emulated,
+                device=device.name,
+                emulated=device.emulated,
                 word=WORD,
             ),
             requests=result.requests,
             tasks=result.tasks,
-            processors=tuple(p.name for p in self.device.processors if p.available),
+            processors=tuple(p.name for p in device.processors if p.available),
             reports=(
                 *replacements(result.policy_reports),
                 *result.notes,
                 *intruders(result.intrusions),
             ),
-            capacity_bound=self.limits.capacity,
-            on_time_bound=self.limits.on_time,
-            power=powers(self.device.processors),
-            alone=self.limits.alone,
-            wall=figures if wall else None,
+            power=powers(device.processors),
+            wall=wall,
         )
+        return self.limits.beside(run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

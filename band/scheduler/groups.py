@@ -18,7 +18,9 @@ _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as lon
 
 
 class Group:
-    """Waiting jobs of one class, model and state (finished, running, holder, pin).
+    """Waiting jobs of one class, model, state (finished, running, holder, pin) and app.
+
+    The app counts because a reserved slot of a processor is open to some apps only.
 
     Attributes:
         priority: their class.
@@ -54,7 +56,7 @@ class Line:
         self.waits = list(view.waits_us)
         found: dict[tuple[object, ...], Group] = {}
         for place, job in enumerate(self.window):
-            key = (job[4], job[1], job[7:11])  # class, model, state
+            key = (job[4], job[1], job[7:11], job[12])  # class, model, state, app
             group = found.get(key)
             if group is None:
                 found[key] = Group(job[4], [place])

@@ -39,9 +39,10 @@ def test_what_tells_jobs_apart_tells_groups_apart() -> None:
         make_job(3, finished=1, holder=1),
         make_job(4, processor=0),
         make_job(5, deadline_us=9),
+        make_job(6)._replace(app="other"),
     ]
     line = Line(FixedView([table], jobs))
-    assert [group.places for group in line.groups] == [[0, 5], [1], [2], [3], [4]]
+    assert [group.places for group in line.groups] == [[0, 5], [1], [2], [3], [4], [6]]
 
 
 def test_the_groups_of_a_class_come_together() -> None:

@@ -89,6 +89,7 @@ class _Play:
         self._roots = iter(stage.expected.roots)
         self._root: RequestArrived | None = None
         self._open = {request.request: (request, stage.now_us) for request in stage.core.requests}
+        self._left = len(self._open)
         self._spent_uj: Counter[int] = Counter()
         self._ended: list[EndedRequest] = []
         self._heap: list[tuple[int, int, int, Event]] = []
@@ -103,7 +104,7 @@ class _Play:
         """Play to the end."""
         self._push_root()
         heap, handle, end_us = self._heap, self._core.handle, self._end_us
-        while heap and heap[0][0] <= end_us and (self._open or self._root is not None):
+        while heap and heap[0][0] <= end_us and self._left:
             now_us, kind, _, event = heapq.heappop(heap)
             self._now_us = now_us
             if kind == _ARRIVED:
@@ -130,6 +131,7 @@ class _Play:
             self._spent_uj[job] += energy_uj // len(task.jobs)
 
     def _finished(self, finish: Finish) -> None:
+        self._left -= 1
         request, arrived_us = self._open.pop(finish.job)
         self._note(request, arrived_us, finish.outcome, finish.reason)
         children = self._expected.children.get(finish.job, ())
@@ -168,6 +170,7 @@ class _Play:
 
     def _push(self, at_us: int, kind: int, event: Event) -> None:
         self._count += 1
+        self._left += kind == _ARRIVED
         heapq.heappush(self._heap, (at_us, kind, self._count, event))
 
     def _push_root(self) -> None:

@@ -4,32 +4,29 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
     from band.xrbench.batch import CaseName, Outcome
+    from band.xrbench.result import Bound
     from band.xrbench.scores import Scores
 
 REFUSED = "refused"
 
 
-def case_table(outcome: "Outcome") -> Table:
+def case_table(outcome: "Outcome") -> Group:
     """Return the models of one case under one policy."""
     assert outcome.result is not None
     result = outcome.result
-    table = scores_table(
-        f"{result.case.name}, {outcome.policy}, {result.mode} mode (simulated)", result.scores
-    )
-    if outcome.bound is not None:
-        name = "bound" if outcome.bound.proven else "bound (time over)"
-        table.add_row(name, f"{outcome.bound.overall:.2f}", *[""] * 6)
-    return table
+    title = f"{result.case.name}, {outcome.policy}, {result.mode} mode (simulated)"
+    return scores_table(title, result.scores, outcome.bound)
 
 
-def scores_table(title: str, scores: "Scores") -> Table:
+def scores_table(title: str, scores: "Scores", bound: "Bound | None" = None) -> Group:
     """Return a table of the scores of a run, one model a line."""
-    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for name in ("score", "real-time", "energy", "QoE", "completed", "dropped", "on time"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -44,22 +41,20 @@ def scores_table(title: str, scores: "Scores") -> Table:
         )
     table.add_section()
     table.add_row("overall", f"{scores.overall:.2f}", *[""] * 6)
-    return table
+    if bound is not None:
+        name = "bound" if bound.proven else "bound (time over)"
+        table.add_row(name, f"{bound.overall:.2f}", *[""] * 6)
+    return Group(Text(title), table)
 
 
-def grid_table(mode: str, outcomes: "Sequence[Outcome]") -> Table:
+def grid_table(mode: str, outcomes: "Sequence[Outcome]") -> Group:
     """Return the overall scores, a case a line and a policy a column, and their means."""
     policies = list(dict.fromkeys(outcome.policy for outcome in outcomes))
     by_case: dict[CaseName, dict[str, Outcome]] = {}
     for outcome in outcomes:
         by_case.setdefault(outcome.case, {})[outcome.policy] = outcome
     bounded = any(outcome.bound is not None for outcome in outcomes)
-    table = Table(
-        title=Text(f"overall scores, {mode} mode (simulated)"),
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(box=None, pad_edge=False)
     table.add_column("case", no_wrap=True)
     for name in (*policies, *(["bound"] if bounded else [])):
         table.add_column(Text(name.replace("_", "_\n")), justify="right", vertical="bottom")
@@ -79,7 +74,7 @@ def grid_table(mode: str, outcomes: "Sequence[Outcome]") -> Table:
             bounds = [next(iter(found.values())).bound for found in complete]
             means.append(f"{fmean(bound.overall for bound in bounds if bound is not None):.2f}")
         table.add_row(f"mean of {len(complete)}", *means)
-    return table
+    return Group(Text(f"overall scores, {mode} mode (simulated)"), table)
 
 
 def _overall(outcome: "Outcome") -> str:

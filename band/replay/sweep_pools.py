@@ -12,7 +12,7 @@ from typing import Final
 from band.errors import BandError, ErrorCode
 
 _DASK: Final = "dask:"
-_CONNECT_S: Final = 10
+_CONNECT_S: Final = 5
 _AHEAD: Final = 2
 
 
@@ -79,7 +79,8 @@ def _local(workers: int) -> Iterator[Pool]:
 
 def _quiet() -> None:
     """Let Ctrl-C end a worker at once and without a word: the sweep itself says what happened."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a job in the background ignores it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

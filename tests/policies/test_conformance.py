@@ -4,8 +4,11 @@ A policy whose parameters have no defaults ships an ``EXAMPLE = Params(...)``.
 """
 
 import copy
+import json
+import pickle
 import random
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,13 +17,30 @@ import pytest
 
 from band.plan.table import PlanTable
 from band.scheduler.commands import JobOutcome
-from band.scheduler.events import ModelAdded, PolicySwapped, RequestArrived, TaskFinished
+from band.scheduler.events import (
+    AdviceReady,
+    ModelAdded,
+    PolicySwapped,
+    RequestArrived,
+    StreamLoad,
+    StreamsDeclared,
+    TaskFinished,
+)
 from band.scheduler.loader import PolicySource, load_file
 from band.scheduler.loader import make_policy as load_policy
-from band.scheduler.policy import Decision, Dispatch, Drop, Policy, PolicyInfo
+from band.scheduler.policy import (
+    Advisor,
+    Decision,
+    Dispatch,
+    Drop,
+    Observed,
+    Policy,
+    PolicyInfo,
+)
 from band.scheduler.rules import whole_span
 from band.scheduler.view import JobView, View
 from band.share import share_dir
+from band.sim.advise import advice_task, advise, plain
 from band.sim.simulator import SimRun, simulate
 from band.testing.arrivals import FixedArrivals
 from band.testing.core_driver import CoreDriver
@@ -28,6 +48,7 @@ from band.testing.fixed_view import FixedView, make_job
 from band.testing.tables import PROCESSORS, chain, make_device, random_table, whole
 
 FILES = sorted(share_dir("policies").glob("*.py"))
+ADVISORS = [path for path in FILES if hasattr(load_file(path).policy_type, "advise")]
 DIAMOND = (0, 0b0001, 0b0001, 0b0110)
 
 
@@ -167,6 +188,81 @@ def test_every_decision_is_valid_and_every_request_ends(source: PolicySource, se
     assert sorted(r.request for r in run.requests) == list(range(120))
     assert sum(r.outcome == JobOutcome.COMPLETED for r in run.requests) > 40
     assert watched.passes > 100
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_it_takes_over_and_hands_over_in_the_middle_of_a_run(
+    source: PolicySource, seed: int
+) -> None:
+    """Jobs wait, some have finished units, tasks run: none is lost and none run twice."""
+    rng = random.Random(seed)
+    tables = random_tables(rng)
+    watched = Watched(make(source))
+    driver = CoreDriver(*tables, policies={"watched": lambda: watched})
+    swaps = {20: "watched", 40: "shortest_expected_latency", 60: "watched", 80: "heft"}
+    for number in range(100):
+        driver.now_us += rng.randrange(300)
+        deadline_us = rng.choice([None, driver.now_us + 4000])
+        priority = rng.choice([0, 2])
+        driver.request(rng.choice(tables).model, priority=priority, deadline_us=deadline_us)
+        if number in swaps:
+            driver.send(PolicySwapped(swaps[number], ""))
+        while len(driver.running) > 2:
+            driver.finish(min(driver.running))
+    driver.finish_all()
+    assert sorted(driver.ended) == list(range(100))
+    assert watched.passes > 20
+    assert not driver.core.status().reports
+    units = Counter((job, task.slice) for task in driver.started for job in task.jobs)
+    assert set(units.values()) == {1}
+
+
+def test_its_statistics_are_numbers_and_asking_changes_nothing(source: PolicySource) -> None:
+    policy = make(source)
+    if not isinstance(policy, Observed):
+        assert not hasattr(policy, "statistics")
+        return
+    play(Watched(policy), 1)
+    before = pickle.dumps(policy)
+    first, second = dict(policy.statistics()), dict(policy.statistics())
+    assert first == second
+    assert all(isinstance(value, int | float) for value in first.values())
+    assert first
+    assert pickle.dumps(policy) == before
+    assert json.loads(json.dumps(first)) == first
+
+
+def advise_once(source: PolicySource) -> AdviceReady:
+    """Return the advice for declared streams, made with three simulations at most."""
+    tables = random_tables(random.Random(3))
+    driver = CoreDriver(*tables, policy=source.name)
+    loads = [
+        StreamLoad(f"s{n}", table.model, 4000 + 500 * n, 0, deadline_us=6000)
+        for n, table in enumerate(tables)
+    ]
+    driver.send(StreamsDeclared(tuple(loads)))
+    left = iter([True] * 3)
+    task = advice_task(driver.core, source.name, driver.now_us)
+    return advise(task, in_time=lambda: next(left, False))
+
+
+@pytest.mark.parametrize("source", ADVISORS, ids=[path.stem for path in ADVISORS], indirect=True)
+def test_the_same_core_gives_the_same_advice(source: PolicySource) -> None:
+    ready = advise_once(source)
+    assert ready.reason == ""
+    assert ready.payload is not None
+    assert ready == advise_once(source)
+    assert plain(json.loads(json.dumps(ready.payload))) == ready.payload
+
+
+@pytest.mark.parametrize("source", ADVISORS, ids=[path.stem for path in ADVISORS], indirect=True)
+def test_an_advised_policy_keeps_all_this_too(source: PolicySource) -> None:
+    policy = make(source)
+    assert isinstance(policy, Advisor)
+    policy.advised(advise_once(source).payload)
+    run = play(Watched(policy), 3)
+    assert run.policy_reports == ()
+    assert len(run.requests) == 120
 
 
 def test_the_same_trace_gives_the_same_run(source: PolicySource) -> None:

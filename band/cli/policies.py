@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from band.cli.console import JsonOption, emit_json, print_table
@@ -43,11 +44,16 @@ def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> Non
     for heading in ("other names", "parameters", "what it does"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        parameters = ", ".join(
-            p["name"] if p["required"] else f"{p['name']}={p['default']}" for p in row["params"]
-        )
-        table.add_row(row["name"], ", ".join(row["aliases"]), parameters, row["summary"])
+        parameters = "\n".join(map(_parameter_text, row["params"]))
+        names = "\n".join(row["aliases"])
+        table.add_row(row["name"], names, escape(parameters), row["summary"])
     print_table(table)
+
+
+def _parameter_text(parameter: dict[str, Any]) -> str:
+    """Return a parameter as ``name: type = default``, without a default if it needs a value."""
+    text = f"{parameter['name']}: {parameter['type']}"
+    return text if parameter["required"] else f"{text} = {parameter['default']}"
 
 
 def _row(source: "PolicySource") -> dict[str, Any]:
@@ -61,6 +67,7 @@ def _row(source: "PolicySource") -> dict[str, Any]:
         "source": info.source,
         "uses_fallback": info.uses_fallback,
         "work_conserving": info.work_conserving,
+        "advises": hasattr(source.policy_type, "advise"),
         "path": None if source.path is None else str(source.path),
         "sha256": source.sha256,
         "params": [_parameter(field) for field in fields(source.params_type)],
@@ -76,10 +83,27 @@ def _parameter(field: "Field[Any]") -> dict[str, Any]:
     if field.default_factory is not MISSING:
         default = field.default_factory()
     required = is_required(field)
-    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", None)
     return {
         "name": field.name,
-        "type": kind or str(field.type),
+        "type": field.type if isinstance(field.type, str) else _type_text(field.type),
         "required": required,
         "default": None if required else freeze(default),
     }
+
+
+def _type_text(kind: Any) -> str:
+    """Return a type as one would write it: ``Mapping[str, float]``, ``fcfs | edf`` for choices."""
+    from types import UnionType
+    from typing import Literal, Union, get_args, get_origin
+
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return " | ".join(str(choice) for choice in arguments)
+    if origin in (Union, UnionType):
+        return " | ".join(_type_text(argument) for argument in arguments)
+    if kind is type(None):
+        return "None"
+    if kind is Ellipsis:
+        return "..."
+    name = getattr(origin or kind, "__name__", str(kind))
+    return f"{name}[{', '.join(map(_type_text, arguments))}]" if arguments else name

@@ -8,9 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from band.cli.main import build_app
+from band.config.params import parse_params
+from band.config.policy import load_policy
 from band.errors import BandError
+from band.scheduler.loader import make_policy, policy_swapped
 from band.share import share_dir
 
+CONFIGS = sorted((share_dir("configs") / "policies").glob("*.yaml"))
 MINE = """
 from dataclasses import dataclass
 from band.scheduler.policy import PolicyInfo
@@ -49,7 +53,7 @@ def test_the_table_shows_every_shipped_policy_with_its_parameters() -> None:
     for path in share_dir("policies").glob("*.py"):
         assert path.stem in shown
     assert "heterogeneous_earliest_finish_time" in shown
-    assert "drop_unreachable=True" in shown
+    assert "drop_unreachable: bool = True" in shown
 
 
 def test_the_document_says_where_each_policy_comes_from() -> None:
@@ -60,14 +64,40 @@ def test_the_document_says_where_each_policy_comes_from() -> None:
     assert document()["fixed_worker"]["params"][0]["default"] == {}
 
 
+def test_types_are_told_as_one_would_write_them() -> None:
+    found = document()
+    types = {p["name"]: p["type"] for p in found["sjf"]["params"]}
+    assert types == {"placement": "fastest_idle | earliest_finish", "shed": "bool", "window": "int"}
+    assert found["fair_share"]["params"][0]["type"] == "Mapping[str, float]"
+    assert found["price_aware"]["advises"]
+    assert not found["sjf"]["advises"]
+    assert "placement: fastest_idle | earliest_finish = fastest_idle" in band_policies()
+
+
+def test_every_shipped_policy_has_a_summary_and_a_configuration() -> None:
+    for name, row in document().items():
+        assert row["summary"]
+        assert load_policy(share_dir("configs") / "policies" / f"{name}.yaml").ref == name
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
+def test_a_shipped_configuration_fits_its_policy(path: Path) -> None:
+    policy = load_policy(path)
+    swapped = policy_swapped(policy.ref, policy.params, parse=parse_params)
+    assert set(policy.params) <= set(dict(swapped.params))
+    make_policy(swapped)
+
+
 def test_a_folder_adds_its_policies(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
     mine = document("--policy-dir", str(tmp_path))["mine"]
     assert [p["required"] for p in mine["params"]] == [True, False]
     assert mine["params"][1] == {
-        "name": "sizes", "type": "tuple", "required": False, "default": [1, 2],
+        "name": "sizes", "type": "tuple[int, ...]", "required": False, "default": [1, 2],
     }  # fmt: skip
-    assert "greeting, sizes=(1, 2)" in band_policies("--policy-dir", str(tmp_path))
+    shown = band_policies("--policy-dir", str(tmp_path))
+    assert "greeting: str" in shown
+    assert "sizes: tuple[int, ...] = (1, 2)" in shown
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from band.trace.schema import Header, Trace
 
 
+PolicyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="P",
+        help="A name, a .py file, or a .yaml file with parameters such as band search writes; "
+        "may be repeated; default: all installed that need no parameter.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Options:
     """The command line as given."""
@@ -46,14 +56,7 @@ def register(app: typer.Typer) -> None:
         device: Annotated[
             str | None, typer.Option(metavar="DEVICE", help="A name or a file; default: host.")
         ] = None,
-        policy: Annotated[
-            list[str] | None,
-            typer.Option(
-                metavar="P",
-                help="A name, a .py file, or a .yaml file with parameters such as band search "
-                "writes; may be repeated; default: all installed that need no parameter.",
-            ),
-        ] = None,
+        policy: PolicyOption = None,
         seed: Annotated[int, typer.Option(min=0, help="Of latency noise and inputs.")] = 0,
         profile: Annotated[
             Path | None, typer.Option(metavar="FILE", help="Costs that band profile measured.")

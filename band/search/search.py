@@ -98,7 +98,7 @@ def search(
         plan = static_plan(genome, tables)
         policy, load = static_policy(plan), 1.0
         if objective is Objective.LOAD:
-            load = sustained_under_core(problem, policy, evolved.load)
+            load = sustained_under_core(problem, policy, evolved.load or 1.0)
         played = play_under_core(problem, policy, load or 1.0)
         fit = fitness(objective, *played, judge.energy_uj(genome))
         judged.append((load, fit, -number, flat, plan))

@@ -13,7 +13,8 @@ import heapq
 from typing import Final, NamedTuple
 
 from band.errors import BandError, ErrorCode
-from band.sim.flat_plan import FlatChain, FlatPlan, FlatStep
+from band.sim.flat_job import FlatJob
+from band.sim.flat_plan import FlatPlan, FlatStep
 from band.sim.flat_trace import FlatTrace
 
 _EXPIRE, _RELEASE, _FINISHED, _ARRIVED, _TICK = range(5)
@@ -23,7 +24,7 @@ _NEVER_US: Final = 1 << 60
 UNFINISHED: Final = -1
 
 
-_Entry = tuple[int, int, "_Job"]
+_Entry = tuple[int, int, FlatJob]
 """(key, step, job): a step that is ready; no two have the same key and step."""
 
 _ARRIVAL_BITS: Final = 32
@@ -46,33 +47,6 @@ class FlatRun(NamedTuple):
     busy_us: list[int]
     tasks: int
     duration_us: int
-
-
-class _Job:
-    """A request that has arrived and not ended.
-
-    Attributes:
-        keys: what orders its steps on a processor that picks by priority, and on one by deadline:
-            (class, priority, arrival) or (class, deadline, priority, arrival), packed.
-        started: a step of it has begun.
-        offered, finished: masks of steps; those offered are queued, running or finished.
-        fronts: (step, processor) of finished steps whose outputs are still there.
-        taken: per running step the fronts that it took over.
-    """
-
-    __slots__ = (
-        "chain", "dead", "finished", "fronts", "keys", "offered", "request", "started", "steps",
-        "taken",
-    )  # fmt: skip
-
-    def __init__(self, request: int, chain: FlatChain, keys: tuple[int, int]) -> None:
-        self.request = request
-        self.steps, self.chain = chain
-        self.keys = keys
-        self.started = self.dead = False
-        self.offered = self.finished = 0
-        self.fronts: tuple[tuple[int, int], ...] = ()
-        self.taken: dict[int, tuple[tuple[int, int], ...]] = {}
 
 
 def play(trace: FlatTrace, plan: FlatPlan, *, queue_limit: int = 4096) -> FlatRun:
@@ -111,7 +85,7 @@ class _Play:
         self._ready: list[list[_Entry]] = [[] for _ in range(processors)]
         self._busy = [False] * processors
         self._dirty: list[int] = []
-        self._heap: list[tuple[int, int, int, int, _Job | None]] = []
+        self._heap: list[tuple[int, int, int, int, FlatJob | None]] = []
         self._number = 0
         self._roots = iter(trace.roots)
         self._root = UNFINISHED
@@ -146,7 +120,7 @@ class _Play:
                 dispatch(now_us)
         return FlatRun(self._arrived_us, self._finished_us, self._busy_us, self._tasks, last_us)
 
-    def _push(self, at_us: int, kind: int, item: int, job: _Job | None) -> None:
+    def _push(self, at_us: int, kind: int, item: int, job: FlatJob | None) -> None:
         self._number += 1
         heapq.heappush(self._heap, (at_us, kind, self._number, item, job))
 
@@ -174,7 +148,7 @@ class _Play:
         place = self._ranks[rank] << _ARRIVAL_BITS | self._arrivals
         by_deadline = (priority << 61 | deadline_us) << _RANK_BITS + _ARRIVAL_BITS | place
         keys = (priority << _RANK_BITS + _ARRIVAL_BITS | place, by_deadline)
-        job = _Job(request, variants[turn], keys)
+        job = FlatJob(request, variants[turn], keys)
         self._arrivals += 1
         self._unstarted += 1
         if expires_us is not None:
@@ -185,7 +159,7 @@ class _Play:
         else:
             self._offer(job)
 
-    def _alarm(self, kind: int, job: _Job) -> None:
+    def _alarm(self, kind: int, job: FlatJob) -> None:
         """Drop a job that has not started in time, or let one start; processors look later."""
         if job.dead or job.started:
             return
@@ -195,7 +169,7 @@ class _Play:
             job.dead = True
             self._unstarted -= 1
 
-    def _offer(self, job: _Job) -> None:
+    def _offer(self, job: FlatJob) -> None:
         """Queue the steps whose needs are finished; of a chain the first."""
         if job.chain:
             self._enqueue(job, 0, job.steps[0].processor)
@@ -204,7 +178,7 @@ class _Play:
             if not job.offered >> index & 1 and not step.needs & ~job.finished:
                 self._enqueue(job, index, step.processor)
 
-    def _enqueue(self, job: _Job, index: int, processor: int) -> None:
+    def _enqueue(self, job: FlatJob, index: int, processor: int) -> None:
         job.offered |= 1 << index
         heapq.heappush(self._ready[processor], (job.keys[self._edf[processor]], index, job))
         self._dirty.append(processor)
@@ -229,7 +203,7 @@ class _Play:
         dirty = sorted(set(self._dirty))
         self._dirty.clear()
         while dirty:
-            served: list[_Job] = []
+            served: list[FlatJob] = []
             again: list[int] = []
             for processor in dirty:
                 queue = self._ready[processor]
@@ -245,7 +219,7 @@ class _Play:
                 self._start(job, index, processor, now_us)
             dirty = again
 
-    def _start(self, job: _Job, index: int, processor: int, now_us: int) -> None:
+    def _start(self, job: FlatJob, index: int, processor: int, now_us: int) -> None:
         step = job.steps[index]
         run_us = step.run_us
         if step.moves_us and job.fronts:
@@ -260,7 +234,7 @@ class _Play:
         heapq.heappush(self._heap, (now_us + run_us, _FINISHED, number, index, job))
 
     @staticmethod
-    def _move_us(job: _Job, index: int, step: FlatStep) -> int:
+    def _move_us(job: FlatJob, index: int, step: FlatStep) -> int:
         """Return the transfer before a step of a model with branches, and note what it takes."""
         fronts = job.fronts
         if len(fronts) > 1:
@@ -268,7 +242,7 @@ class _Play:
         job.taken[index] = fronts
         return max(step.moves_us[holder][step.processor] for _, holder in fronts)
 
-    def _step_finished(self, job: _Job, index: int, now_us: int) -> None:
+    def _step_finished(self, job: FlatJob, index: int, now_us: int) -> None:
         steps = job.steps
         processor = steps[index].processor
         self._busy[processor] = False

@@ -1,13 +1,16 @@
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
+from band.config.params import parse_params
 from band.config.policy import load_policy
 from band.errors import BandError
 from band.plan.table import PlanTable
 from band.scheduler.events import ModelAdded
+from band.scheduler.loader import policy_swapped
 from band.search.breeding import Breeder
 from band.search.chains import Chains
 from band.search.faster import faster, flat_faster
@@ -175,14 +178,13 @@ def test_unknown_objectives_and_models_are_refused() -> None:
         search(problem([whole("x", cpu=5)], steady("m", 10, 3)), Objective.LATENCY, QUICK)
 
 
-def test_a_plan_file_is_what_the_policy_takes(tmp_path: object) -> None:
+def test_a_plan_file_is_what_the_policy_takes(tmp_path: Path) -> None:
     plan = found(Objective.LATENCY).plan
     text = plan_text(plan, ["made by a test"])
     assert text.startswith("# made by a test\n")
     assert yaml.safe_load(text)["params"] == plan_params(plan)
-    file = f"{tmp_path}/plan.yaml"
-    with open(file, "w", encoding="utf-8") as out:  # noqa: PTH123 - tmp_path is a string here
-        out.write(text)
+    file = tmp_path / "plan.yaml"
+    file.write_text(text, encoding="utf-8")
     config = load_policy(file)
     assert config.name == "static_plan"
     assert config.params == plan_params(plan)
@@ -205,3 +207,13 @@ def test_the_highest_load_is_found_from_any_guess(limit: float) -> None:
     for guess in (0.01, 1.0, 100.0):
         assert highest_load(lambda load: load <= limit, guess) == pytest.approx(limit, rel=0.006)
     assert highest_load(lambda load: False) == 0.0
+
+
+def test_the_plan_in_the_guide_is_one_that_the_policy_takes() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "search.md"
+    block = guide.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    document = yaml.safe_load(block)
+    event = policy_swapped(document["name"], document["params"], parse=parse_params)
+    plan = dict(event.params)["models"]
+    assert isinstance(plan, dict)
+    assert sorted(plan) == ["classifier"]

@@ -245,3 +245,33 @@ def test_the_window_is_the_policys_or_the_options(
     for _ in range(9):
         driver.request("m")
     assert seen[-1] == list(range(1, size + 1))
+
+
+class Talkative(Scripted):
+    """Keeps figures of itself, and some that are none."""
+
+    def __init__(self, figures: Callable[[], Any]) -> None:
+        super().__init__(lambda view: [])
+        self._figures = figures
+
+    def statistics(self) -> Any:
+        return self._figures()
+
+
+@pytest.mark.parametrize(
+    ("figures", "shown"),
+    [
+        (lambda: {"seen": 3, "share": 0.5, "well": True}, {"seen": 3, "share": 0.5, "well": True}),
+        (lambda: {"seen": 3, "name": "x", "rate": float("nan"), "none": None}, {"seen": 3}),
+        (lambda: 1 // 0, {}),
+        (lambda: None, {}),
+    ],
+)
+def test_the_status_shows_what_the_policy_counts_and_no_mistake_of_it(
+    drive: Drive, figures: Callable[[], Any], shown: dict[str, float]
+) -> None:
+    driver = drive(policy=Talkative(figures))
+    assert driver.core.status().statistics == shown
+    assert not driver.core.status().replaced
+    driver.send(PolicySwapped("heft", ""))
+    assert driver.core.status().statistics == {}

@@ -1,5 +1,7 @@
 """``band devices``: the shipped devices, and what of a device this machine can really run."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +10,7 @@ from rich.table import Table
 from band.cli.console import JsonOption, emit_json, out
 
 if TYPE_CHECKING:
-    from band.device.profile import Device, Processor
+    from band.device.profile import Device, Evidence, Processor
 
 
 def register(app: typer.Typer) -> None:
@@ -123,6 +125,9 @@ def _device_row(device: "Device") -> dict[str, object]:
         "emulated": device.emulated,
         "time_scale": device.time_scale,
         "noise_sigma": device.noise_sigma,
+        "contention": [asdict(group) for group in device.contention],
+        "thermal": [asdict(zone) for zone in device.thermal],
+        "evidence": _evidence(device.details),
         "memory_budget_bytes": device.memory_budget_bytes,
         "processors": [
             {
@@ -141,10 +146,19 @@ def _device_row(device: "Device") -> dict[str, object]:
                     {"model": row.model, "sha256": row.sha256, "latency_us": row.latency_us}
                     for row in p.published
                 ],
+                "active_mw": p.active_mw,
+                "idle_mw": p.idle_mw,
+                "noise": None if p.noise is None else asdict(p.noise),
+                "evidence": _evidence(p.details),
             }
             for p in device.processors
         ],
     }
+
+
+def _evidence(details: "Iterable[tuple[str, Evidence]]") -> dict[str, dict[str, str]]:
+    """Return how each number is known, by its place in the device file."""
+    return {name: {"mark": e.mark.value, "source": e.source} for name, e in details}
 
 
 def _word(device: "Device") -> str:

@@ -23,10 +23,43 @@ _SHOWN = 5
 class _Outputs:
     """Where the results go."""
 
-    folder: Path | None
     json: str | None
     csv: Path | None
     parquet: Path | None
+
+
+_Traces = Annotated[
+    list[str], typer.Option("--trace", metavar="T", help="A trace, .jsonl; may be repeated.")
+]
+_Devices = Annotated[
+    list[str], typer.Option("--device", metavar="D", help="A name or a file; may be repeated.")
+]
+_Policies = Annotated[
+    list[str],
+    typer.Option(
+        "--policy", metavar="P", help="A name, path.py, package:object or .yaml; may be repeated."
+    ),
+]
+_Seeds = Annotated[int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of latency noise.")]
+_Where = Annotated[
+    str, typer.Option(metavar="WHERE", help="local, or dask:ADDRESS of a scheduler.")
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Processes of local; default: one per core."),
+]
+_Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Keep cells there; those it has are not played again."
+    ),
+]
+_Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write CSV.")]
+_Parquet = Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet (extra: dask).")]
+_PolicyDirs = Annotated[
+    list[Path] | None,
+    typer.Option("--policy-dir", metavar="DIR", help="Folder with more policies; may be repeated."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,43 +68,17 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def sweep(
         *,
-        trace: Annotated[
-            list[str], typer.Option(metavar="T", help="A trace, .jsonl; may be repeated.")
-        ],
-        device: Annotated[
-            list[str], typer.Option(metavar="D", help="A name or a file; may be repeated.")
-        ],
-        policy: Annotated[
-            list[str],
-            typer.Option(
-                metavar="P", help="A name, path.py, package:object or .yaml; may be repeated."
-            ),
-        ],
-        seeds: Annotated[
-            int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of latency noise.")
-        ] = 1,
-        executor: Annotated[
-            str, typer.Option(metavar="WHERE", help="local, or dask:ADDRESS of a scheduler.")
-        ] = "local",
-        workers: Annotated[
-            int | None,
-            typer.Option(min=1, metavar="N", help="Processes of local; default: one per core."),
-        ] = None,
-        out_dir: Annotated[
-            Path | None,
-            typer.Option(
-                "--out", metavar="DIR", help="Keep cells there; those it has are not played again."
-            ),
-        ] = None,
+        traces: _Traces,
+        devices: _Devices,
+        policies: _Policies,
+        seeds: _Seeds = 1,
+        executor: _Where = "local",
+        workers: _Workers = None,
+        out_dir: _Folder = None,
         json: JsonOption = None,
-        csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write CSV.")] = None,
-        parquet: Annotated[
-            Path | None, typer.Option(metavar="FILE", help="Write Parquet (extra: dask).")
-        ] = None,
-        policy_dir: Annotated[
-            list[Path] | None,
-            typer.Option(metavar="DIR", help="Folder with more policies; may be repeated."),
-        ] = None,
+        csv: _Csv = None,
+        parquet: _Parquet = None,
+        policy_dirs: _PolicyDirs = None,
     ) -> None:
         """Simulate every trace on every device under every policy with every seed."""
         from band.replay.sweep_grid import make_grid
@@ -81,8 +88,9 @@ def register(app: typer.Typer) -> None:
         if parquet is not None:
             check_parquet()
         open_pool = pool_opener(executor, workers)
-        grid = make_grid(trace, device, policy, seeds=seeds, policy_dirs=tuple(policy_dir or ()))
-        outputs = _Outputs(folder=out_dir, json=json, csv=csv, parquet=parquet)
+        folders = tuple(policy_dirs or ())
+        grid = make_grid(traces, devices, policies, seeds=seeds, policy_dirs=folders)
+        outputs = _Outputs(json=json, csv=csv, parquet=parquet)
         failed = _write(_play(grid, open_pool, out_dir), outputs)
         if failed:
             raise typer.Exit(FAILED_EXIT_CODE)

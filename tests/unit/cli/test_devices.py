@@ -47,6 +47,10 @@ def test_json_says_of_each_device_whether_it_is_emulated(
         "derived",
         "hypothesis",
     }
+    assert npu["active_mw"] == 3800
+    assert npu["evidence"]["active_mw"]["mark"] == "hypothesis"
+    assert devices["pixel4"]["evidence"]["noise_sigma"]["mark"] == "hypothesis"
+    assert (devices["pixel4"]["contention"], devices["pixel4"]["thermal"]) == ([], [])
 
 
 def test_probe_opens_each_processor_of_the_host(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,19 +11,21 @@ from band.metrics.summary import RunSummary, summarise
 from band.plan.table import PlanTable
 from band.replay.bound import Limits, demands, limits
 from band.scheduler.events import ModelAdded
-from band.scheduler.loader import list_policies, make_policy, policy_swapped
+from band.scheduler.loader import list_policies, make_policy
 from band.sim.simulator import WORD, simulate
+from band.testing.shipped import quick
 from band.testing.tables import make_device, random_table
 from band.trace.contents import TraceContents, contents
 from band.trace.frames import FrameTracker
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
 from band.units import US_PER_S
 
-POLICIES = tuple(source.name for source in list_policies() if not source.needs_params)
+SWAPPED = {source.name: quick(source) for source in list_policies()}
+POLICIES = tuple(SWAPPED)
 MODELS = ("a", "b", "c")
 PROCESSORS = ("cpu", "gpu", "npu")
 SHAPES = ((0,), (0, 1, 2), (0, 1, 1, 6))
-SECONDS = 0.4
+SECONDS = 0.2
 
 
 def tables(rng: random.Random) -> tuple[PlanTable, ...]:
@@ -77,7 +79,7 @@ def run(policy: str, seed: int) -> tuple[RunSummary, tuple[RequestRecord, ...]]:
     result = simulate(
         device=make_device(PROCESSORS),
         models=[ModelAdded(table) for table in made],
-        policy=policy_swapped(policy),
+        policy=SWAPPED[policy],
         make_policy=make_policy,
         source=FrameTracker(played),
         seed=seed,

@@ -3,16 +3,15 @@
 `make slow` sends 20,000 events to each policy, `make soak` 1,000,000.
 """
 
-import dataclasses
-import sys
 from pathlib import Path
 
 import pytest
 
 from band.scheduler.commands import Command, Finish, JobOutcome
 from band.scheduler.core import Core
-from band.scheduler.events import Event, PolicySwapped
+from band.scheduler.events import Event
 from band.scheduler.loader import PolicySource, list_policies, policy_swapped
+from band.testing.shipped import quick
 from band.testing.soak import Soak
 from band.units import BYTES_PER_MIB
 
@@ -42,18 +41,9 @@ class Leaky:
 """
 
 
-def swapped(source: PolicySource) -> PolicySwapped:
-    """Return the event that puts a policy in force; few simulations are enough where it has any."""
-    module = sys.modules[source.policy_type.__module__]
-    params = dataclasses.asdict(module.EXAMPLE) if source.needs_params else {}
-    if any(field.name == "simulations" for field in dataclasses.fields(source.params_type)):
-        params["simulations"] = 3
-    return policy_swapped(source.name, params)
-
-
 def soak(source: PolicySource, others: tuple[str, ...], events: int, *, seed: int) -> None:
-    swaps = tuple(swapped(other) for other in SOURCES if other.name in others)
-    driver = Soak(swapped(source), swaps, seed=seed)
+    swaps = tuple(quick(other) for other in SOURCES if other.name in others)
+    driver = Soak(quick(source), swaps, seed=seed)
     driver.run(events // 4)
     objects, resident = driver.objects(), resident_bytes()
     driver.run(events // 2, swaps=False)

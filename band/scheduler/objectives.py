@@ -11,8 +11,8 @@ from band.scheduler.commands import JobOutcome
 _STEEPNESS: Final = 15.0
 _FULL_ENERGY_MJ: Final = 1500.0
 _PROMPT: Final = 0.1
-_NOISE, _STEEP = 0.005, 0.02
-_MODEL_NOISE, _MODEL_STEEP = 0.02, 0.05
+_NOISE, _STEEP = 0.003, 0.01
+_MODEL_NOISE, _MODEL_STEEP = 0.01, 0.02
 
 
 def on_time(rehearsed: Rehearsed) -> float:
@@ -20,15 +20,16 @@ def on_time(rehearsed: Rehearsed) -> float:
 
     The product rewards serving one model fully over serving two by halves, as XRBench's scores do.
     A tenth of the value is for completing at all, and soon: so that of two futures with nothing
-    on time the better one wins. All of it counts less the faster delays grow: what is bearable
-    within the horizon is not when it goes on like that.
+    on time the better one wins. Half of the whole is for delays that do not grow, and the other
+    half counts less the faster they do: what is bearable within the horizon is not when it goes on
+    like that.
     """
     value = _mean(
         (1 - _PROMPT) * (sum(map(_in_time, ended)) / total) * (_completed(ended) / total)
         + _PROMPT * sum(map(_promptness, ended)) / total
         for ended, total in _by_model(rehearsed)
     )
-    return value * _steadiness(rehearsed)
+    return _steadiness(rehearsed) * (1 + value) / 2
 
 
 def xr_score(rehearsed: Rehearsed) -> float:

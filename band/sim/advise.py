@@ -104,7 +104,8 @@ class _Trials:
         self._done += 1
         if self._stage is None:
             horizon_us = getattr(self._params, "horizon_us", DEFAULT_HORIZON_US)
-            self._stage = make_stage(self._task.core, self._task.snapshot, horizon_us)
+            margin = getattr(self._params, "load_margin", 0.0)
+            self._stage = make_stage(self._task.core, self._task.snapshot, horizon_us, margin)
         policy = self._kind(self._params)
         policy.advised(plain(payload))
         return rehearse(self._stage, policy)

@@ -43,7 +43,7 @@ class Stage(NamedTuple):
     energy_uj: dict[tuple[SliceKey, int], int]
 
 
-def make_stage(core: CoreCopy, snapshot: Snapshot, horizon_us: int) -> Stage:
+def make_stage(core: CoreCopy, snapshot: Snapshot, horizon_us: int, margin: float = 0.0) -> Stage:
     """Return what rehearsals of a moment have in common.
 
     New frames come within the horizon. What has come by then is played to its end, though no
@@ -53,13 +53,18 @@ def make_stage(core: CoreCopy, snapshot: Snapshot, horizon_us: int) -> Stage:
         core: a copy made at that moment.
         snapshot: of it.
         horizon_us: how far to look ahead.
+        margin: requests come by this share faster than is expected.
     """
     now_us = snapshot.now_us
+    streams = [
+        load._replace(period_us=max(1, round(load.period_us / (1 + margin))))
+        for load in snapshot.streams
+    ]
     return Stage(
         core=core,
         now_us=now_us,
         end_us=now_us + 2 * horizon_us,
-        expected=expect(snapshot.streams, core.requests, now_us + horizon_us),
+        expected=expect(streams, core.requests, now_us + horizon_us),
         energy_uj={
             (table.slice_key(span), span.processor): span.energy_uj
             for table in snapshot.tables.values()

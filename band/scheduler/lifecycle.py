@@ -21,6 +21,11 @@ from band.scheduler.state import CoreState, Job, ProcessorState, RunningTask
 
 _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
+Reads = tuple[tuple[tuple[int, int], ...], tuple[int, ...], int]
+"""What a task reads: (task, processor) that hold it, the tasks that made it, time to move it."""
+
+_NOTHING: Final[Reads] = ((), (), 0)
+
 
 class Lifecycle:
     """Moves jobs and tasks through the state and notes the commands that follow.
@@ -36,9 +41,8 @@ class Lifecycle:
         self._state = state
         self._alarms = alarms
         self._options = options
-        admission = options.admission
-        self._admission = Admission(state, admission) if admission.active else None
-        self.sheds = admission.while_waiting
+        self._admission = Admission(state, options.admission) if options.admission.active else None
+        self.sheds = options.admission.while_waiting
         self.shaping = Shaping(state, options)
         self._holds = self.shaping.reservations is not None
         self.commands: list[Command] = []
@@ -130,36 +134,17 @@ class Lifecycle:
         if jobs[0].model is not model:
             jobs = self._merge(model, jobs)
         state, lead, index = self._state, jobs[0], processor.index
-        fronts, transfer_us = lead.fronts, 0
-        predecessors: tuple[int, ...] = ()
-        if fronts:
-            if model.chain and len(fronts) == 1:
-                predecessors = (fronts[0][0],)
-            else:
-                needs = runnable.needs
-                predecessors = tuple([task for units, task in lead.done if units & needs])
-                fronts = tuple([f for f in fronts if f[0] in predecessors]) or fronts
-            if model.transfers:
-                row = model.table.transfer_us[runnable.span.first]
-                transfer_us = max([row[holder][index] for _, holder in fronts])
+        reads = _reads(lead, model, runnable, index) if lead.fronts else _NOTHING
+        fronts, predecessors, transfer_us = reads
         number = state.next_task
         state.next_task = number + 1
         cold = state.cools and runs_cold(processor, runnable.estimate, now_us)
-        task = _new(
-            Task,
-            (
-                number,
-                key,
-                index,
-                (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs]),
-                predecessors,
-                runnable.inputs,
-                runnable.outputs,
-                transfer_us,
-                transfer_us + runnable.cost_us + (surcharge_us(runnable) if cold else 0),
-                runnable.peak_bytes,
-            ),
-        )
+        predicted_us = transfer_us + runnable.cost_us + (surcharge_us(runnable) if cold else 0)
+        numbers = (lead.id,) if len(jobs) == 1 else tuple([job.id for job in jobs])
+        task = _new(Task, (
+            number, key, index, numbers, predecessors, runnable.inputs, runnable.outputs,
+            transfer_us, predicted_us, runnable.peak_bytes,
+        ))  # fmt: skip
         running = RunningTask(task, runnable, model, jobs, fronts, now_us)
         if state.cools:
             running.cold, runnable.estimate.ran = cold, True
@@ -234,13 +219,12 @@ class Lifecycle:
         model, finished, running = job.model, job.finished, job.running
         if finished == model.all_units or job.id not in self._state.jobs:
             return
-        plans = model.plans
-        if not plans.can_finish(finished | running, job.pin):
+        if not model.plans.can_finish(finished | running, job.pin):
             if finished | running and model.plans.can_finish(0, job.pin):
                 self.restart(job)
             else:
                 self.drop(job, DropReason.NO_PROCESSOR)
-        elif plans.has_ready_units(finished, running) and (not job.group or job.leads):
+        elif model.plans.has_ready_units(finished, running) and (not job.group or job.leads):
             self._state.queue.add(job)
         else:
             self._state.queue.discard(job)
@@ -298,3 +282,18 @@ class Lifecycle:
         name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else outcome.value
         self.ended[name] += 1
         self.commands.append(_new(Finish, (job, outcome, reason)))
+
+
+def _reads(lead: Job, model: RegisteredModel, runnable: Runnable, processor: int) -> Reads:
+    """Return what a further task of a job reads."""
+    fronts, transfer_us = lead.fronts, 0
+    if model.chain and len(fronts) == 1:
+        predecessors: tuple[int, ...] = (fronts[0][0],)
+    else:
+        needs = runnable.needs
+        predecessors = tuple([task for units, task in lead.done if units & needs])
+        fronts = tuple([f for f in fronts if f[0] in predecessors]) or fronts
+    if model.transfers:
+        row = model.table.transfer_us[runnable.span.first]
+        transfer_us = max([row[holder][processor] for _, holder in fronts])
+    return fronts, predecessors, transfer_us

@@ -33,10 +33,6 @@ class Admission:
         self._outlooks = Outlooks()
         self._inside: Counter[str] = Counter()
         self._waiting: Counter[tuple[str, str]] = Counter()
-        for job in state.jobs.values():  # of a core that was copied from another one
-            self.accepted(job)
-            if job.started:
-                self.started(job)
 
     def refusal(
         self,

@@ -190,8 +190,7 @@ class Core:
             case Tick():
                 self._alarms.ticked(now_us)
             case TaskFailed():
-                running = self._state.take_task(event.task)
-                if running is not None:
+                if (running := self._state.take_task(event.task)) is not None:
                     self._lifecycle.failed(running, event.reason)
             case Cancelled():
                 self._lifecycle.cancel(event.request)

@@ -36,7 +36,7 @@ class CoreView:
         self._window: tuple[JobView, ...] | None = None
         self._processors: tuple[ProcessorView, ...] | None = None
         self.waits_us = current_waits_us(state, now_us)
-        self._plans: dict[_PlanKey, BestPlan | None] = {}
+        self._plans: dict[_PlanKey, BestPlan | None] | None = None
 
     @property
     def window(self) -> tuple[JobView, ...]:
@@ -85,6 +85,8 @@ class CoreView:
                 break
         else:
             return idle_plan
+        if self._plans is None:
+            self._plans = {}
         key = (job.model, state, tuple(waits))
         if key not in self._plans:
             self._plans[key] = plans.best_plan(state, waits)
@@ -93,7 +95,7 @@ class CoreView:
     def first_step(self, job: JobView, waits_us: Sequence[int] | None = None) -> FirstStep | None:
         """Return how that plan starts. Not remembered: see :mod:`band.scheduler.groups`."""
         waits = waits_us or self.waits_us
-        plans = self._state.models[job.model].plans
+        plans = self._state.models[job[1]].plans
         state = job[7:11]
         _, first, starts = plans.idle_plans.get(state) or plans.idle_plan(state)
         for processor, start_us in starts:

@@ -186,10 +186,10 @@ class Passes:
                 if isinstance(decision, Dispatch) and isinstance(decision.tasks, _SEQUENCES):
                     for spec in decision.tasks:
                         try:
-                            checked = check_task(state, spec)
+                            model, runnable, processor, jobs = check_task(state, spec)
                         except (TypeError, ValueError):
                             return progress, f"invalid decision: {spec!r} is no task"
-                        if lifecycle.dispatch(spec.slice, *checked, now_us):
+                        if lifecycle.dispatch(spec[1], model, runnable, processor, jobs, now_us):
                             progress = True
                 elif isinstance(decision, Drop):
                     lifecycle.drop(check_drop(state, decision), decision.reason)

@@ -11,6 +11,7 @@ share of the capacity bound. Two kinds of load:
     python benchmarks/search.py --json -
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from statistics import fmean
@@ -35,10 +36,10 @@ from band.trace.scenario import load_scenario
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
 
 SEEDS = range(3)
-SEARCHED_S = 3.0
-JUDGED_S = 10.0
+SEARCHED_S = 2.0
+JUDGED_S = 6.0
 POLICIES = ("price_aware", "shortest_expected_latency")
-SETTINGS = SearchSettings(generations=40, population=40, patience=12, finalists=2)
+SETTINGS = SearchSettings(generations=40, population=32, patience=12, finalists=2)
 
 
 def trace_of(load: Workload, seconds: float) -> Trace:
@@ -103,6 +104,8 @@ def run(rounds: int) -> dict[str, Any]:
         for policy in POLICIES:
             other = metrics[f"{name}_{policy}_share"] = judged(long, policy_swapped(policy), bound)
             wins[policy].append(share / other)
+        told = {key: round(value, 3) for key, value in metrics.items() if key.startswith(name)}
+        print(told, file=sys.stderr)
     ratios = {f"static_plan_over_{policy}": fmean(found) for policy, found in wins.items()}
     return document("search", metrics, ratios)
 

@@ -75,9 +75,8 @@ class Engine:
         options: EngineOptions | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        _check_device(device)
         options, self.device = options or EngineOptions(), device
-        check_reservations(options.core, device)
+        _check_device(device, options.core)
         self.clock = MonotonicClock(time_scale=device.time_scale)
         self._start_us = self.clock.now_us()
         self._policy_dirs = tuple(policy_dirs)
@@ -110,8 +109,7 @@ class Engine:
         self._switch_interval_s = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._advisor = Advisor(self._driver.post, options.advise_ms)
-        mover, room = self._slices.mover, self._slices.room
-        self._driver.start(posts, mover, room, self._advisor, opening)
+        self._driver.start(posts, self._slices.mover, self._slices.room, self._advisor, opening)
         try:
             self._check_policy()
         except BandError:
@@ -284,7 +282,8 @@ def _watch(options: EngineOptions) -> OverrunWatch | None:
     return None if budget_us is None else OverrunWatch(budget_us)
 
 
-def _check_device(device: Device) -> None:
+def _check_device(device: Device, core: CoreOptions) -> None:
+    check_reservations(core, device)
     real = [p.name for p in device.processors if p.available and not p.emulated]
     if device.time_scale != 1 and real:
         raise BandError(

@@ -16,6 +16,8 @@ Formula:
 
 Parameters:
     simulations: budget of one advice, default 200.
+    patience: where models are split, an advice ends after so many simulations without a better
+        rule, default 30.
     horizon_us: how far new requests are looked ahead for, default 1 s.
     advise_ms: time limit of one advice in the live daemon, default 2000.
     objective: ``on_time`` (default) or ``xr_score``, see ``band.scheduler.objectives``.
@@ -53,6 +55,7 @@ class Params:
     """Parameters: budget and horizon of an advice, what it is to achieve, and the window."""
 
     simulations: int = 200
+    patience: int = 30
     horizon_us: int = 1_000_000
     advise_ms: int = 2_000
     objective: Literal["on_time", "xr_score"] = "on_time"
@@ -98,6 +101,7 @@ class Rehearsal:
             OBJECTIVES[params.objective],
             shed=params.sheds,
             salvage=params.salvage,
+            patience=params.patience,
             seed=params.seed,
         )
 

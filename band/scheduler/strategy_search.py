@@ -30,11 +30,20 @@ Score = Callable[[Rehearsed], float]
 _STARTS: Final = 4
 _FINALISTS: Final = 2
 _SPREADS: Final = (None, 0.0, 0.1, 0.3)
+_FINER_SPREADS: Final = (None, 0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5)
+_NO_END: Final = 1 << 62
 _PERFECT: Final = 1.0 - 1e-9
 
 
 def find_strategy(
-    snapshot: Snapshot, simulate: Simulate, score: Score, *, shed: bool, salvage: bool, seed: int
+    snapshot: Snapshot,
+    simulate: Simulate,
+    score: Score,
+    *,
+    shed: bool,
+    salvage: bool,
+    patience: int,
+    seed: int,
 ) -> Json:
     """Return the payload of the best strategy found; None if there is nothing to choose for.
 
@@ -44,6 +53,8 @@ def find_strategy(
         score: of a rehearsed future; higher is better, 1 cannot be surpassed.
         shed: hopeless requests may be dropped.
         salvage: and those may be started late, too.
+        patience: where models are split, give up after so many simulations without a better one.
+            Whole models are simulated ten times as fast, and more search pays with them.
         seed: of the random changes.
     """
     streams = tuple(load for load in snapshot.streams if load.model in snapshot.tables)
@@ -52,7 +63,8 @@ def find_strategy(
         return None
     prices = _prices(streams, tables)
     advice = advice_for(streams, prices)
-    trials = _Trials(lambda strategy: simulate(advice.payload(strategy)), score)
+    patience = patience if prices else _NO_END
+    trials = _Trials(lambda strategy: simulate(advice.payload(strategy)), score, patience)
     space = _Space(tables, shed=shed, salvage=salvage, split=bool(prices))
     return advice.payload(_Search(space, trials, seed).run())
 
@@ -78,9 +90,12 @@ class _Trials:
         best: the best strategy so far, the earliest among equals.
     """
 
-    def __init__(self, play: Callable[[Strategy], Rehearsed | None], score: Score) -> None:
+    def __init__(
+        self, play: Callable[[Strategy], Rehearsed | None], score: Score, patience: int
+    ) -> None:
         self._play = play
         self._score = score
+        self._patience = self._left = patience
         self._known: dict[Strategy, float] = {}
         self.best: Strategy | None = None
 
@@ -88,7 +103,7 @@ class _Trials:
         """Return the score of a strategy, playing it if that is news.
 
         Raises:
-            _SpentError: the budget is spent, or nothing can be better than what was found.
+            _SpentError: the budget or the patience is spent, or nothing can be better.
         """
         value = self._known.get(strategy)
         if value is None:
@@ -96,9 +111,10 @@ class _Trials:
             if rehearsed is None:
                 raise _SpentError
             value = self._known[strategy] = self._score(rehearsed)
+            self._left -= 1
             if self.best is None or value > self._known[self.best]:
-                self.best = strategy
-            if value >= _PERFECT:
+                self.best, self._left = strategy, self._patience
+            if value >= _PERFECT or not self._left:
                 raise _SpentError
         return value
 
@@ -148,8 +164,13 @@ class _Space:
 
     def coordinates(self, strategy: Strategy) -> Iterator[list[Strategy]]:
         """Return, one item of a strategy after another, all that it could be instead."""
-        yield [strategy._replace(order=order) for order in _moves(strategy.order)]
+        if strategy.mode not in {ARRIVAL, LONGEST}:  # which do not look at it
+            yield [strategy._replace(order=order) for order in _moves(strategy.order)]
         yield [strategy._replace(mode=mode) for mode in MODES if mode in self._modes()]
+        if self._split:
+            yield [strategy._replace(spread=spread) for spread in _FINER_SPREADS]
+            if self._shed:
+                yield [strategy._replace(shed=not strategy.shed)]
         yield [strategy._replace(guard=not strategy.guard)]
         if self._energy:
             yield [strategy._replace(frugal=not strategy.frugal)]
@@ -163,10 +184,6 @@ class _Space:
             for model, usable in self._usable.items():
                 mask = dict(strategy.salvage).get(model, 0)
                 yield [strategy.with_salvage(model, other) for other in _masks(mask, usable)]
-        if self._split:
-            if self._shed:
-                yield [strategy._replace(shed=not strategy.shed)]
-            yield [strategy._replace(spread=spread) for spread in _SPREADS]
 
     def _modes(self) -> tuple[str, ...]:
         return MODES if self._split else (PRIORITY, EDF, SLACK)

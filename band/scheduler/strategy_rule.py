@@ -142,22 +142,31 @@ class _Pass:
         """Start a job, reserve its processor, drop it, or pass it over."""
         left_us = _FOR_EVER_US if job.deadline_us is None else job.deadline_us - self._now_us
         menu = self._rule.menu(self._view, job.model)
-        if job.processor >= 0 or job.running or job.finished & (job.finished + 1):
+        rest_us = self._rest_us(job, menu)
+        if rest_us is None:
             way = self._any_way(job)
             hopeless = way is not None and way.finish_us > left_us
         else:
-            rest_us = menu.rest_us(job.finished, job.holder)
             hopeless = rest_us > left_us
-            if rest_us >= DOWN_US and (job.finished or job.deadline_us is None):
-                way = self._any_way(job)  # nothing that the strategy allows leads on from here
-            elif hopeless and self._strategy.shed:
-                way = None
-            else:
-                way = self._choose(job, menu, left_us)
+            shed = hopeless and self._strategy.shed
+            way = None if shed else self._choose(job, menu, left_us)
         if hopeless and self._strategy.shed:
             self._give_up(job, left_us)
         elif way is not None and (way.finish_us <= left_us or not self._strategy.shed):
             self._take(job, way)
+
+    @staticmethod
+    def _rest_us(job: JobView, menu: Menu) -> int | None:
+        """Return the least time for the rest of a job; None if its strategy has no way for it.
+
+        Then it is pinned, its units are under way in parallel, it has begun where its processors
+        cannot go on, or it would starve without a deadline to end that.
+        """
+        if job.processor >= 0 or job.running or job.finished & (job.finished + 1):
+            return None
+        rest_us = menu.rest_us(job.finished, job.holder)
+        stuck = rest_us >= DOWN_US and (job.finished or job.deadline_us is None)
+        return None if stuck else rest_us
 
     def _choose(self, job: JobView, menu: Menu, left_us: int) -> Way | None:
         """Return the way to finish a job: the earliest, or the most frugal that is in time."""

@@ -87,7 +87,7 @@ def feed(engine: Engine, until: Callable[[], bool]) -> None:
     frame = 0
     while not until():
         assert time.perf_counter() < end_s, "it never happened"
-        engine.infer("chain", inputs, stream="camera", frame=frame, slo_us=200_000)
+        engine.infer("chain", inputs, stream="camera", frame=frame, slo_us=2_000_000)
         frame += 1
 
 
@@ -164,3 +164,31 @@ def test_a_policy_is_swapped_while_its_advice_is_under_way_and_the_engine_closes
         begun_s = time.perf_counter()
     assert time.perf_counter() - begun_s < WAIT_S / 4, "closing waits for the advice"
     assert not advice(inbox)
+
+
+@pytest.mark.parametrize(
+    ("policy", "params"),
+    [
+        ("rehearsal", {"simulations": 8, "horizon_us": 100_000}),
+        ("rehearsal", {"simulations": 8, "horizon_us": 100_000, "shed": True, "salvage": True}),
+        ("price_aware", {}),
+    ],
+)
+def test_the_shipped_policies_are_advised_live_and_replay(
+    policy: str, params: dict[str, object]
+) -> None:
+    inbox = KeptInbox()
+    with Engine(
+        device(),
+        policy=policy,
+        policy_params=params,
+        options=EngineOptions(core=SOON),
+        recorder=inbox,
+    ) as engine:
+        engine.register(CHAIN)
+        feed(engine, lambda: bool(advice(inbox)))
+        feed(engine, lambda: engine.stats().completed > 20)
+        status = engine.stats().core
+    assert not status.reports
+    assert all(isinstance(ready.payload, dict) for ready in advice(inbox))
+    inbox.check(options=SOON)

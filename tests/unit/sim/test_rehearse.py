@@ -135,7 +135,7 @@ def random_loads(rng: random.Random) -> tuple[tuple[StreamLoad, ...], list[PlanT
     loads = []
     for stream, members in enumerate([("m0", "m1"), ("m2",), ("m3", "m4")]):
         period_us = rng.randint(1_500, 6_000)
-        deadline_us = rng.choice([None, period_us, 2 * period_us])
+        deadline_us = rng.choice([None, 900, period_us, 2 * period_us])
         loads += [
             StreamLoad(
                 stream=f"s{stream}",

@@ -71,11 +71,11 @@ def _steadiness(rehearsed: Rehearsed) -> float:
     """Return 1 if delays do not grow, less the faster they do: of all requests, or of one model.
 
     A load 2 % above what a rule sustains makes the mean delay grow by about 0.02; but where one
-    model has to stand back, that is the one to look at.
+    model has to stand back, that is the one to look at. What never ended is no better.
     """
     steady = _steady(rehearsed.requests, _NOISE, _STEEP)
-    for ended, _ in _by_model(rehearsed):
-        steady = min(steady, _steady(ended, _MODEL_NOISE, _MODEL_STEEP))
+    for ended, total in _by_model(rehearsed):
+        steady = min(steady, _steady(ended, _MODEL_NOISE, _MODEL_STEEP), len(ended) / total)
     return steady
 
 

@@ -155,18 +155,17 @@ class _Pass:
         elif way is not None and (way.finish_us <= left_us or not self._strategy.shed):
             self._take(job, way)
 
-    @staticmethod
-    def _rest_us(job: JobView, menu: Menu) -> int | None:
+    def _rest_us(self, job: JobView, menu: Menu) -> int | None:
         """Return the least time for the rest of a job; None if its strategy has no way for it.
 
         Then it is pinned, its units are under way in parallel, it has begun where its processors
-        cannot go on, or it would starve without a deadline to end that.
+        cannot go on, or it would starve and nothing would ever end that.
         """
         if job.processor >= 0 or job.running or job.finished & (job.finished + 1):
             return None
         rest_us = menu.rest_us(job.finished, job.holder)
-        stuck = rest_us >= DOWN_US and (job.finished or job.deadline_us is None)
-        return None if stuck else rest_us
+        endless = job.finished or job.deadline_us is None or not self._strategy.shed
+        return None if endless and rest_us >= DOWN_US else rest_us
 
     def _choose(self, job: JobView, menu: Menu, left_us: int) -> Way | None:
         """Return the way to finish a job: the earliest, or the most frugal that is in time."""

@@ -179,6 +179,7 @@ class _Space:
             yield [
                 strategy.with_mask(model, None if other == usable else other)
                 for other in _masks(mask, usable)
+                if other or strategy.shed  # who never drops cannot starve
             ]
         if self._salvage:
             for model, usable in self._usable.items():

@@ -94,6 +94,12 @@ def test_a_mask_keeps_a_model_off_a_processor_and_none_starves_it() -> None:
     )
 
 
+def test_who_never_drops_starves_nobody() -> None:
+    job = make_job(1, "fast", deadline_us=9 * MS)
+    starved = Strategy(shed=False).with_mask("fast", 0)
+    assert started(decide(starved, view(job))) == {1: GPU}
+
+
 def test_a_guard_keeps_a_processor_for_a_frame_that_is_about_to_come() -> None:
     job = make_job(1, "slow", deadline_us=90 * MS)
     root = Root("s", "fast", next_us=1 * MS, period_us=50 * MS, until_us=None, deadline_us=4 * MS)
@@ -239,6 +245,7 @@ def test_the_objectives_are_as_documented() -> None:
     assert xr_score(late) == pytest.approx(0.0, abs=1e-6)
     assert on_time(Rehearsed((early,), ())) == 1.0
     assert 0.5 < on_time(late) < on_time(half) < 1.0
+    assert on_time(Rehearsed((early,), (("m", 9),))) < 0.1, "what never ends is the worst"
     served = Rehearsed((early, ended(9 * MS, dropped, "n")), ())
     assert on_time(served) > on_time(
         Rehearsed((early, ended(1, dropped), early, ended(1, dropped)), ())

@@ -43,7 +43,6 @@ class EarliestDeadlineFirst:
 
     info: ClassVar = PolicyInfo(
         name="edf",
-        aliases=("earliest_deadline_first",),
         summary="the earliest deadline goes first",
         source="Liu and Layland, JACM 1973",
         work_conserving=False,

@@ -80,7 +80,7 @@ def test_what_has_no_counterpart_is_named_with_the_way_out(tmp_path: Path) -> No
     ("config", "key"),
     [
         ({"schedulers": [4]}, "schedulers[0]"),
-        ({"schedulers": ["fixed_worker_global_queue"]}, "schedulers[0]"),
+        ({"schedulers": ["work_stealing"]}, "schedulers[0]"),
         ({"schedule_window_size": "10"}, "schedule_window_size"),
         ({"schedule_window_size": 2**31 - 1}, "schedule_window_size"),
         ({"minimum_subgraph_size": 0}, "minimum_subgraph_size"),

@@ -154,7 +154,8 @@ def test_serve_says_when_it_is_ready_and_records_a_run(
     assert [f.nodes[0].model for f in read_trace(records / "trace.jsonl").frames] == ["chain"]
     inbox = records / "serve.inbox.jsonl"
     kinds = [type(entry.event).__name__ for entry in read_inbox(inbox)]
-    assert kinds == ["PolicySwapped", "WorkerUp", "ModelAdded", "RequestArrived", "TaskFinished"]
+    heard = [kind for kind in kinds if kind != "Tick"]  # on a slow machine one comes before the end
+    assert heard == ["PolicySwapped", "WorkerUp", "ModelAdded", "RequestArrived", "TaskFinished"]
     assert band("decisions", inbox).code == 0
 
 

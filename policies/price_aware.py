@@ -82,17 +82,22 @@ class Shares:
         """Forget what waiting jobs were meant to take in the pass before."""
         self._planned = {state: owed.copy() for state, owed in self._owed.items()}
 
-    def choose(self, table: PlanTable, job: JobView) -> Span | None:
+    def choose(self, view: View, table: PlanTable, job: JobView) -> Span | None:
         """Return the span that a job should take next, None if the flow does not tell.
 
-        The jobs of a pass that share a state are spread like those that start.
+        The jobs of a pass that share a state are spread like those that start. Slices have come
+        and gone since the advice: a span counts only if the rest can be run after it.
         """
         state = self._state(job)
         shares = self._shares.get(state)
         if shares is None or job.running or job.processor >= 0:
             return None
         spans = {choice: table.find(*choice) for choice in shares}
-        loaded = {choice: span for choice, span in spans.items() if span is not None}
+        loaded = {
+            choice: span
+            for choice, span in spans.items()
+            if span is not None and _leads_on(view, table, job, span)
+        }
         if not loaded:
             return None
         owed = self._planned.get(state, {})
@@ -146,7 +151,8 @@ class PriceAware:
         rates: dict[str, float] = {}
         for stream in snapshot.streams:
             rate = stream.copies * US_PER_S / max(1, stream.period_us)
-            if stream.model in snapshot.tables:
+            table = snapshot.tables.get(stream.model)
+            if table is not None and table.complete:
                 rates[stream.model] = rates.get(stream.model, 0.0) + rate
         if not any(rates.values()):
             return None
@@ -189,7 +195,7 @@ class PriceAware:
         tasks: list[TaskSpec] = []
         for job in self._in_order(view, follow=follow):
             table = view.table(job.model)
-            span = self._shares.choose(table, job) if follow else None
+            span = self._shares.choose(view, table, job) if follow else None
             span = span or self._by_price(view, job, waits)
             if span is None:
                 continue
@@ -245,6 +251,14 @@ class PriceAware:
                 if plain is not None and plain.latency_us <= left_us:
                     return plain.steps[0].span
         return spans[0]
+
+
+def _leads_on(view: View, table: PlanTable, job: JobView, span: Span) -> bool:
+    """Return whether the rest of a job can be run once a span is finished."""
+    finished = job.finished | span.units
+    if finished == table.all_units:
+        return True
+    return view.best_plan(job._replace(finished=finished, holder=span.processor)) is not None
 
 
 def _priced(table: PlanTable, factors: Sequence[int]) -> PlanTable:

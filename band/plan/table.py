@@ -85,6 +85,15 @@ class PlanTable:
         """Return whether any move of data costs time."""
         return any(us for boundary in self.transfer_us for row in boundary for us in row)
 
+    @property
+    def complete(self) -> bool:
+        """Return whether spans lead from the first unit to the last one."""
+        reached = {0}
+        for span in self.spans:  # sorted by their first unit
+            if span.first in reached:
+                reached.add(span.last + 1)
+        return self.unit_count in reached
+
     def find(self, first: int, last: int, processor: int) -> Span | None:
         """Return the span over these units on a processor, None if the table has none."""
         place = self._place(first, last, processor)

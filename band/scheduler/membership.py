@@ -42,8 +42,8 @@ class Membership:
         self._residency.retable(table.model, now_us)
         loaded = self._settled(event)
         if state.slices.limit_bytes is not None:
-            leaving = state.slices.leaving
-            state.slices.orphans.update((p, s) for p, s in unfit.items() if p not in leaving)
+            moving = state.slices.leaving.keys() | state.slices.loading.keys()
+            state.slices.orphans.update((p, s) for p, s in unfit.items() if p not in moving)
         if known is None:
             known = RegisteredModel(table, loaded, state.up(), fixed=event.fixed)
             known.touch(now_us)
@@ -60,15 +60,21 @@ class Membership:
                 self._lifecycle.restart(job)
 
     def _settled(self, event: ModelAdded) -> tuple[SpanId, ...] | None:
-        """Return what is loaded and stays: not what was asked to be evicted."""
+        """Return what is loaded and stays: not what was asked to be evicted.
+
+        What was asked to be loaded, and is said to be, needs no answer any more.
+        """
         books, name = self._state.slices, event.table.model
         books.orphans = {p: size for p, size in books.orphans.items() if p.model != name}
         going = {place.span_id for place in books.leaving if place.model == name}
-        if not going:
+        coming = {place.span_id for place in books.loading if place.model == name}
+        if not going and not coming:
             return event.loaded
         loaded = event.loaded
         if loaded is None:
             loaded = tuple(span[:3] for span in event.table.spans)
+        for place in [p for p in books.loading if p.model == name and p.span_id in loaded]:
+            del books.loading[place]
         return tuple(key for key in loaded if key not in going)
 
     def remove_model(self, name: str, now_us: int) -> None:
@@ -82,7 +88,9 @@ class Membership:
         books = self._state.slices
         if books.limit_bytes is not None:
             for (first, last, processor), size in model.load_bytes.items():
-                books.orphans[Place(name, units_mask(first, last), processor)] = size
+                place = Place(name, units_mask(first, last), processor)
+                if place not in books.loading:  # the answer will find that nobody wants it
+                    books.orphans[place] = size
         model.unload()
         self._residency.retable(name, now_us)
         for job in [job for job in self._state.jobs.values() if job.model is model]:

@@ -75,8 +75,10 @@ def _prices(streams: Sequence[StreamLoad], tables: Mapping[str, PlanTable]) -> t
         return ()
     rates: dict[str, float] = {}
     for load in streams:
+        if not tables[load.model].complete:
+            continue  # what cannot run for the moment asks for nothing
         rates[load.model] = rates.get(load.model, 0.0) + load.copies * US_PER_S / load.period_us
-    return capacity_bound(tables.values(), rates).prices
+    return capacity_bound(tables.values(), rates).prices if rates else ()
 
 
 class _SpentError(Exception):

@@ -93,6 +93,7 @@ class Books:
             assert not advice.reason, advice.reason
             self.send(advice)
         else:
+            self.upheavals += isinstance(command, Evict)  # it is out of use from now on
             self.asked.append(command)
 
     def _start(self, task: Task) -> None:
@@ -142,11 +143,12 @@ class _Progress:
     needed is gone. Until the first one since its start, everything is known of it.
     """
 
-    __slots__ = ("began", "latest", "units")
+    __slots__ = ("began", "ran", "units")
 
     def __init__(self) -> None:
         self.units = 0
-        self.began = self.latest = -1
+        self.began = -1
+        self.ran: dict[int, int] = {}
 
     def run(self, units: int, upheavals: int) -> None:
         """Note a task.
@@ -154,12 +156,13 @@ class _Progress:
         Raises:
             AssertionError: a unit runs twice although nothing has happened meanwhile.
         """
-        again = self.units & units
-        assert not again or self.latest != upheavals, "a unit runs twice"
         if not self.units:
             self.began = upheavals
-        self.units = units if again else self.units | units
-        self.latest = upheavals
+        self.units |= units
+        for unit in range(units.bit_length()):
+            if units >> unit & 1:
+                assert self.ran.get(unit) != upheavals, "a unit runs twice"
+                self.ran[unit] = upheavals
 
     def complete(self, upheavals: int) -> bool:
         """Return whether it has run all units from the first on, as far as can be told."""

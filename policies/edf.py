@@ -20,25 +20,22 @@ Source: Liu and Layland, JACM 1973; shedding and placements as in the rules that
 (MLSys 2023) is scored by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from band.scheduler.policy import Decision, Drop, PolicyInfo
-from band.scheduler.rules_placing import Placement, due_us, place
+from band.scheduler.policy import PolicyInfo
+from band.scheduler.rules_ordered import Ordered, OrderedParams
+from band.scheduler.rules_placing import due_us
 from band.scheduler.view import JobView, View
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(OrderedParams):
     """Parameters: ``placement``, whether to ``shed``, and ``window`` jobs are looked at."""
 
-    placement: Placement = "fastest_idle"
-    shed: bool = False
-    window: int = 16
 
-
-class EarliestDeadlineFirst:
+class EarliestDeadlineFirst(Ordered):
     """Takes the job whose deadline comes first."""
 
     info: ClassVar = PolicyInfo(
@@ -48,21 +45,10 @@ class EarliestDeadlineFirst:
         work_conserving=False,
     )
 
-    def __init__(self, params: Params) -> None:
-        self.params = params
-        self._shed = 0
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the decisions of one pass."""
+    def order(self, view: View) -> Sequence[JobView]:
+        """Return the jobs of the window by class, deadline and model."""
 
         def key(job: JobView) -> tuple[int, int, str]:
             return job.priority, due_us(job), job.model
 
-        jobs = sorted(view.window, key=key)
-        decisions = place(view, jobs, placement=self.params.placement, shed=self.params.shed)
-        self._shed += sum(isinstance(decision, Drop) for decision in decisions)
-        return decisions
-
-    def statistics(self) -> Mapping[str, float]:
-        """Return how many jobs it has shed."""
-        return {"shed": self._shed}
+        return sorted(view.window, key=key)

@@ -17,14 +17,12 @@ for the processor that suits.
 Source: XRBench, MLSys 2023 (EDPGreedy), on correct dependencies and arrivals.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from band.plan.table import Span
-from band.scheduler.policy import Decision, Dispatch, PolicyInfo
-from band.scheduler.rules_placing import greedy, heads_first, tells_energy
-from band.scheduler.view import View
+from band.scheduler.policy import PolicyInfo
+from band.scheduler.rules_ordered import EnergyRule
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Params:
     window: int = 16
 
 
-class EnergyDelayGreedy:
+class EnergyDelayGreedy(EnergyRule):
     """Gives each model the idle processor with the least energy-delay product."""
 
     info: ClassVar = PolicyInfo(
@@ -43,23 +41,6 @@ class EnergyDelayGreedy:
         source="XRBench, MLSys 2023",
     )
 
-    def __init__(self, params: Params) -> None:
-        self.params = params
-        self._by_latency = 0
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the dispatches of one pass."""
-        jobs = heads_first(view.window)
-        blind = {job.job for job in jobs if not tells_energy(view, job)}
-        decisions = greedy(view, jobs, _worth, fallback=blind)
-        tasks = [s for d in decisions if isinstance(d, Dispatch) for s in d.tasks]
-        self._by_latency += sum(spec.jobs[0] in blind for spec in tasks)
-        return decisions
-
-    def statistics(self) -> Mapping[str, float]:
-        """Return how many tasks were placed by latency, since the table told no energy."""
-        return {"placed_by_latency": self._by_latency}
-
-
-def _worth(span: Span) -> int:
-    return span.energy_uj * span.cost_us
+    def cost(self, span: Span) -> float:
+        """Return the energy-delay product of a run."""
+        return span.energy_uj * span.cost_us

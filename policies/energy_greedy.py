@@ -16,14 +16,12 @@ Good for batteries under light load. Bad for deadlines: the frugal processor is 
 Source: XRBench, MLSys 2023 (EnergyGreedy), on correct dependencies and arrivals.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from band.plan.table import Span
-from band.scheduler.policy import Decision, Dispatch, PolicyInfo
-from band.scheduler.rules_placing import greedy, heads_first, tells_energy
-from band.scheduler.view import View
+from band.scheduler.policy import PolicyInfo
+from band.scheduler.rules_ordered import EnergyRule
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Params:
     window: int = 16
 
 
-class EnergyGreedy:
+class EnergyGreedy(EnergyRule):
     """Gives each model the idle processor that takes least energy."""
 
     info: ClassVar = PolicyInfo(
@@ -42,23 +40,6 @@ class EnergyGreedy:
         source="XRBench, MLSys 2023",
     )
 
-    def __init__(self, params: Params) -> None:
-        self.params = params
-        self._by_latency = 0
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the dispatches of one pass."""
-        jobs = heads_first(view.window)
-        blind = {job.job for job in jobs if not tells_energy(view, job)}
-        decisions = greedy(view, jobs, _worth, fallback=blind)
-        tasks = [s for d in decisions if isinstance(d, Dispatch) for s in d.tasks]
-        self._by_latency += sum(spec.jobs[0] in blind for spec in tasks)
-        return decisions
-
-    def statistics(self) -> Mapping[str, float]:
-        """Return how many tasks were placed by latency, since the table told no energy."""
-        return {"placed_by_latency": self._by_latency}
-
-
-def _worth(span: Span) -> int:
-    return span.energy_uj
+    def cost(self, span: Span) -> float:
+        """Return the energy of a run."""
+        return span.energy_uj

@@ -18,25 +18,19 @@ Good as a baseline, and when all jobs are alike. Bad when a long job stands befo
 Source: textbook; shedding and placements as in the rules that XRBench (MLSys 2023) is scored by.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from band.scheduler.policy import Decision, Drop, PolicyInfo
-from band.scheduler.rules_placing import Placement, place
-from band.scheduler.view import View
+from band.scheduler.policy import PolicyInfo
+from band.scheduler.rules_ordered import Ordered, OrderedParams
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(OrderedParams):
     """Parameters: ``placement``, whether to ``shed``, and ``window`` jobs are looked at."""
 
-    placement: Placement = "fastest_idle"
-    shed: bool = False
-    window: int = 16
 
-
-class FirstComeFirstServed:
+class FirstComeFirstServed(Ordered):
     """Takes jobs as they came."""
 
     info: ClassVar = PolicyInfo(
@@ -46,18 +40,3 @@ class FirstComeFirstServed:
         source="textbook",
         work_conserving=False,
     )
-
-    def __init__(self, params: Params) -> None:
-        self.params = params
-        self._shed = 0
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the decisions of one pass."""
-        jobs = view.window
-        decisions = place(view, jobs, placement=self.params.placement, shed=self.params.shed)
-        self._shed += sum(isinstance(decision, Drop) for decision in decisions)
-        return decisions
-
-    def statistics(self) -> Mapping[str, float]:
-        """Return how many jobs it has shed."""
-        return {"shed": self._shed}

@@ -20,25 +20,22 @@ models under load: they starve.
 Source: textbook; shedding and placements as in the rules that XRBench (MLSys 2023) is scored by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from band.scheduler.policy import Decision, Drop, PolicyInfo
-from band.scheduler.rules_placing import Placement, best_latency_us, due_us, place
+from band.scheduler.policy import PolicyInfo
+from band.scheduler.rules_ordered import Ordered, OrderedParams
+from band.scheduler.rules_placing import best_latency_us, due_us
 from band.scheduler.view import JobView, View
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(OrderedParams):
     """Parameters: ``placement``, whether to ``shed``, and ``window`` jobs are looked at."""
 
-    placement: Placement = "fastest_idle"
-    shed: bool = False
-    window: int = 16
 
-
-class ShortestJobFirst:
+class ShortestJobFirst(Ordered):
     """Takes the job that is done soonest."""
 
     info: ClassVar = PolicyInfo(
@@ -49,21 +46,10 @@ class ShortestJobFirst:
         work_conserving=False,
     )
 
-    def __init__(self, params: Params) -> None:
-        self.params = params
-        self._shed = 0
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the decisions of one pass."""
+    def order(self, view: View) -> Sequence[JobView]:
+        """Return the jobs of the window by class, best latency and deadline."""
 
         def key(job: JobView) -> tuple[int, int, int]:
             return job.priority, best_latency_us(view, job), due_us(job)
 
-        jobs = sorted(view.window, key=key)
-        decisions = place(view, jobs, placement=self.params.placement, shed=self.params.shed)
-        self._shed += sum(isinstance(decision, Drop) for decision in decisions)
-        return decisions
-
-    def statistics(self) -> Mapping[str, float]:
-        """Return how many jobs it has shed."""
-        return {"shed": self._shed}
+        return sorted(view.window, key=key)

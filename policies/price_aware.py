@@ -38,6 +38,7 @@ from band.scheduler.events import Json
 from band.scheduler.plans import Plans
 from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
 from band.scheduler.rules import longest_that_can_start, one_by_one
+from band.scheduler.rules_placing import NO_DEADLINE_US, best_latency_us
 from band.scheduler.view import JobView, View
 from band.units import US_PER_S
 
@@ -61,6 +62,8 @@ Choice = tuple[int, int, int]
 State = tuple[str, int, int]
 """(model, holder of the data, first unit that is not finished)."""
 
+Offers = dict[Choice, Span]
+
 
 class Shares:
     """Which spans the jobs of each state take, in proportion to the flow of the programme.
@@ -77,6 +80,7 @@ class Shares:
                 choices[first, last, processor] = share
         self._owed: dict[State, dict[Choice, float]] = {}
         self._planned: dict[State, dict[Choice, float]] = {}
+        self._offers: dict[str, tuple[PlanTable, dict[tuple[State, int], Offers]]] = {}
 
     def begin_pass(self) -> None:
         """Forget what waiting jobs were meant to take in the pass before."""
@@ -92,18 +96,13 @@ class Shares:
         shares = self._shares.get(state)
         if shares is None or job.running or job.processor >= 0:
             return None
-        spans = {choice: table.find(*choice) for choice in shares}
-        loaded = {
-            choice: span
-            for choice, span in spans.items()
-            if span is not None and _leads_on(view, table, job, span)
-        }
-        if not loaded:
+        offers = self._offered(view, table, job, state)
+        if not offers:
             return None
         owed = self._planned.get(state, {})
-        choice = max(loaded, key=lambda choice: owed.get(choice, 0.0) + shares[choice])
+        choice = max(offers, key=lambda choice: owed.get(choice, 0.0) + shares[choice])
         self._planned[state] = self._charged(owed, shares, choice)
-        return loaded[choice]
+        return offers[choice]
 
     def started(self, job: JobView, span: Span) -> None:
         """Count a dispatch."""
@@ -111,6 +110,18 @@ class Shares:
         shares = self._shares.get(state, {})
         if choice in shares:
             self._owed[state] = self._charged(self._owed.get(state, {}), shares, choice)
+
+    def _offered(self, view: View, table: PlanTable, job: JobView, state: State) -> Offers:
+        """Return the flow's spans of a state that are loaded and lead on; kept per table."""
+        known = self._offers.get(job.model)
+        if known is None or known[0] is not table:
+            known = self._offers[job.model] = (table, {})
+        offers = known[1].get((state, job.finished))
+        if offers is None:
+            spans = {choice: table.find(*choice) for choice in self._shares[state]}
+            offers = {c: s for c, s in spans.items() if s and _leads_on(view, table, job, s)}
+            known[1][state, job.finished] = offers
+        return offers
 
     def _state(self, job: JobView) -> State:
         unit = job.finished.bit_length()
@@ -210,13 +221,15 @@ class PriceAware:
         return (Dispatch(tuple(tasks)),) if tasks else ()
 
     def _in_order(self, view: View, *, follow: bool) -> list[JobView]:
-        """Return the jobs by urgency; those without a plan are left out."""
+        """Return the jobs by urgency, without those whose latency counts and that have no plan."""
         keyed = []
         for job in view.window:
-            plan = view.best_plan(job)
-            if plan is None:
-                continue
-            latency_us, due_us = plan.latency_us, job.deadline_us
+            due_us, latency_us = job.deadline_us, 0
+            if not follow or due_us is None:
+                best = view.first_step(job)
+                if best is None:
+                    continue
+                latency_us = best.latency_us
             late = due_us is not None and view.now_us + latency_us > due_us
             if due_us is None:
                 due_us = job.arrived_us + round(self.params.patience * latency_us)
@@ -247,18 +260,17 @@ class PriceAware:
         if job.deadline_us is not None:
             left_us = job.deadline_us - view.now_us
             if _finish_us(table, job.holder, spans, waits) > left_us:
-                plain = view.best_plan(job, waits)
+                plain = view.first_step(job, waits)
                 if plain is not None and plain.latency_us <= left_us:
-                    return plain.steps[0].span
+                    return plain.span
         return spans[0]
 
 
 def _leads_on(view: View, table: PlanTable, job: JobView, span: Span) -> bool:
     """Return whether the rest of a job can be run once a span is finished."""
     finished = job.finished | span.units
-    if finished == table.all_units:
-        return True
-    return view.best_plan(job._replace(finished=finished, holder=span.processor)) is not None
+    rest = job._replace(finished=finished, holder=span.processor)
+    return finished == table.all_units or best_latency_us(view, rest) < NO_DEADLINE_US
 
 
 def _priced(table: PlanTable, factors: Sequence[int]) -> PlanTable:

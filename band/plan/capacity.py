@@ -1,19 +1,18 @@
 """The capacity bound: how much of a workload a device can sustain under any policy at all.
 
-A linear programme over span flows. Each model's jobs flow from its first unit to its last along
-spans; each processor has one second of work a second. The scale of the given rates is maximised.
-Transfers and waiting are left out, so no policy can pass the bound. The duals of the processors
-are the prices of their time: what a little more of each would add.
+The linear programme of span flows (``band.plan.span_programme``): each model's jobs flow from its
+first unit to its last along spans. Transfers and waiting are left out, so no policy can pass the
+bound.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from band.errors import BandError, ErrorCode
+from band.plan.span_programme import SpanProgramme
 from band.plan.table import PlanTable, Span
-from band.units import US_PER_S
 
 _MIN_USE: Final = 1e-9
 
@@ -52,10 +51,13 @@ def capacity_bound(tables: Iterable[PlanTable], rates_per_s: Mapping[str, float]
     """
     used = _used_tables(tables, rates_per_s)
     processors = used[0].processors
-    programme = _Programme(len(processors))
+    programme = SpanProgramme(len(processors))
     for table in used:
-        programme.add(table, rates_per_s[table.model])
-    scale, prices, utilisation = programme.solve()
+        state = programme.add_states(table.unit_count, rates_per_s[table.model])
+        for span in table.spans:
+            target = state + span.last + 1 if span.last + 1 < table.unit_count else None
+            programme.add_span(span.processor, span.cost_us, state + span.first, target)
+    scale, _, prices, utilisation = programme.solve()
     if scale < _MIN_USE:
         names = ", ".join(table.model for table in used)
         raise BandError(
@@ -118,57 +120,3 @@ def _used_tables(tables: Iterable[PlanTable], rates_per_s: Mapping[str, float]) 
             f"{what}; give requests per second, at least one of them above 0",
         )
     return [by_name[model] for model, rate in sorted(rates_per_s.items()) if rate > 0]
-
-
-class _Programme:
-    """The linear programme: column 0 is the scale, each other column the flow over one span."""
-
-    def __init__(self, processor_count: int) -> None:
-        self._count = processor_count
-        self._columns = 1
-        self._load: list[tuple[int, int, float]] = []
-        self._balance: list[tuple[int, int, float]] = []
-        self._rows = 0
-
-    def add(self, table: PlanTable, rate_per_s: float) -> None:
-        """Add the flows of a model: what enters a boundary leaves it; ``scale * rate`` starts."""
-        row = self._rows
-        self._rows += table.unit_count
-        self._balance.append((row, 0, -rate_per_s))
-        for span in table.spans:
-            column = self._columns
-            self._columns += 1
-            self._balance.append((row + span.first, column, 1.0))
-            if span.last + 1 < table.unit_count:
-                self._balance.append((row + span.last + 1, column, -1.0))
-            self._load.append((span.processor, column, span.cost_us / US_PER_S))
-
-    def solve(self) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
-        """Return scale, normalised price and utilisation per processor."""
-        from scipy.optimize import linprog
-        from scipy.sparse import coo_array
-
-        def matrix(entries: list[tuple[int, int, float]], rows: int) -> Any:
-            row, column, value = zip(*entries, strict=True)
-            return coo_array((value, (row, column)), shape=(rows, self._columns)).tocsr()
-
-        load = matrix(self._load, self._count)
-        answer = linprog(
-            [-1.0] + [0.0] * (self._columns - 1),
-            A_ub=load,
-            b_ub=[1.0] * self._count,
-            A_eq=matrix(self._balance, self._rows),
-            b_eq=[0.0] * self._rows,
-            method="highs",
-        )
-        if not answer.success:
-            raise BandError(
-                ErrorCode.INTERNAL, f"the capacity bound has no solution: {answer.message}"
-            )
-        worth = [max(0.0, -float(dual)) for dual in answer.ineqlin.marginals]
-        total = sum(worth) or 1.0
-        return (
-            float(answer.x[0]),
-            tuple(price / total for price in worth),
-            tuple(float(share) for share in load @ answer.x),
-        )

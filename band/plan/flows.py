@@ -1,19 +1,19 @@
 """Span flows: how a workload would have to be spread for the device to carry the most of it.
 
 The linear programme of the capacity bound with transfers in it: each model's jobs flow from its
-first unit to its last over states (unit boundary, processor that holds the data), a span takes its
-processor for the transfer and the execution, and each processor has one second of work a second.
-So the bound is a little lower than the capacity bound where moving data costs time, and a policy
-can really follow the flow. The duals of the processors are the prices of their time.
+first unit to its last over states (unit boundary, processor that holds the data), and a span takes
+its processor for the transfer and the execution. So the bound is a little lower than the capacity
+bound where moving data costs time, and a policy can really follow the flow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from itertools import product
+from typing import Final, NamedTuple
 
 from band.errors import BandError, ErrorCode
+from band.plan.span_programme import SpanProgramme
 from band.plan.table import PlanTable, Span
-from band.units import US_PER_S
 
 NOBODY: Final = -1
 """Holder of the data before the first span, and at every boundary where moving them is free."""
@@ -70,11 +70,11 @@ def span_flows(tables: Mapping[str, PlanTable], rates_per_s: Mapping[str, float]
             ErrorCode.INVALID_REQUEST,
             "no model with a plan table has a rate; give requests per second above 0",
         )
-    programme = _Programme(len(used[0].processors))
+    programme = SpanProgramme(len(used[0].processors))
+    columns: list[_Column] = []
     for table in used:
-        programme.add(table, rates_per_s[table.model])
-    values, prices = programme.solve()
-    scale = values[0]
+        columns += _add_model(programme, table, rates_per_s[table.model])
+    scale, values, prices, _ = programme.solve()
     if scale < _LEAST_SCALE:
         names = ", ".join(table.model for table in used)
         raise BandError(
@@ -83,7 +83,7 @@ def span_flows(tables: Mapping[str, PlanTable], rates_per_s: Mapping[str, float]
             "register them on processors that run all their units",
         )
     found: dict[str, list[SpanFlow]] = {table.model: [] for table in used}
-    for (model, holder, span), value in zip(programme.columns, values[1:], strict=True):
+    for (model, holder, span), value in zip(columns, values, strict=True):
         share = value / (scale * rates_per_s[model])
         if share > _LEAST_SHARE:
             found[model].append(SpanFlow(holder, *span[:3], share))
@@ -91,65 +91,28 @@ def span_flows(tables: Mapping[str, PlanTable], rates_per_s: Mapping[str, float]
     return Flows(scale=scale, prices=prices, spans=spans)
 
 
-class _Programme:
-    """The linear programme: column 0 is the scale, each other one a span taken from one holder.
+class _Column(NamedTuple):
+    """A span taken from one holder."""
 
-    Attributes:
-        columns: (model, holder, span) of each column after the first.
-    """
+    model: str
+    holder: int
+    span: Span
 
-    def __init__(self, processor_count: int) -> None:
-        self._count = processor_count
-        self.columns: list[tuple[str, int, Span]] = []
-        self._load: list[tuple[int, int, float]] = []
-        self._balance: list[tuple[int, int, float]] = []
-        self._rows = 0
 
-    def add(self, table: PlanTable, rate_per_s: float) -> None:
-        """Add a model: what enters a state leaves it; ``scale * rate`` enters the first one."""
-        moves = table.has_transfers
-        holders = range(self._count) if moves else (NOBODY,)
-        rows = {(0, NOBODY): self._rows}
-        for boundary in range(1, table.unit_count):
-            for holder in holders:
-                rows[boundary, holder] = self._rows + len(rows)
-        self._balance.append((self._rows, 0, -rate_per_s))
-        self._rows += len(rows)
-        for span in table.spans:
-            for holder in holders if span.first else (NOBODY,):
-                move_us = table.transfer_us[span.first][holder][span.processor] if moves else 0
-                self.columns.append((table.model, holder, span))
-                column = len(self.columns)
-                cost_us = span.cost_us + (move_us if span.first else 0)
-                self._load.append((span.processor, column, cost_us / US_PER_S))
-                self._balance.append((rows[span.first, holder], column, 1.0))
-                if span.last + 1 < table.unit_count:
-                    holds = span.processor if moves else NOBODY
-                    self._balance.append((rows[span.last + 1, holds], column, -1.0))
-
-    def solve(self) -> tuple[list[float], tuple[float, ...]]:
-        """Return the value of each column, and per processor its normalised price."""
-        from scipy.optimize import linprog
-        from scipy.sparse import coo_array
-
-        columns = 1 + len(self.columns)
-
-        def matrix(entries: list[tuple[int, int, float]], rows: int) -> Any:
-            row, column, value = zip(*entries, strict=True)
-            return coo_array((value, (row, column)), shape=(rows, columns)).tocsr()
-
-        answer = linprog(
-            [-1.0] + [0.0] * (columns - 1),
-            A_ub=matrix(self._load, self._count),
-            b_ub=[1.0] * self._count,
-            A_eq=matrix(self._balance, self._rows),
-            b_eq=[0.0] * self._rows,
-            method="highs",
-        )
-        if not answer.success:
-            raise BandError(
-                ErrorCode.INTERNAL, f"the flow of spans has no solution: {answer.message}"
-            )
-        worth = [max(0.0, -float(dual)) for dual in answer.ineqlin.marginals]
-        total = sum(worth) or 1.0
-        return [float(value) for value in answer.x], tuple(price / total for price in worth)
+def _add_model(programme: SpanProgramme, table: PlanTable, rate_per_s: float) -> Iterator[_Column]:
+    """Add a model's states (boundary, holder) and spans; return the column of each."""
+    moves = table.has_transfers
+    holders = range(len(table.processors)) if moves else (NOBODY,)
+    states = [(0, NOBODY), *product(range(1, table.unit_count), holders)]
+    first = programme.add_states(len(states), rate_per_s)
+    rows = {state: row for row, state in enumerate(states, first)}
+    for span in table.spans:
+        target = None
+        if span.last + 1 < table.unit_count:
+            target = rows[span.last + 1, span.processor if moves else NOBODY]
+        for holder in holders if span.first else (NOBODY,):
+            cost_us = span.cost_us
+            if moves and span.first:
+                cost_us += table.transfer_us[span.first][holder][span.processor]
+            programme.add_span(span.processor, cost_us, rows[span.first, holder], target)
+            yield _Column(table.model, holder, span)

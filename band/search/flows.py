@@ -6,13 +6,13 @@ first genomes of a search. Transfers and waiting are left out.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
 
 from band.errors import BandError, ErrorCode
+from band.plan.span_programme import sparse
 from band.plan.table import PlanTable
 from band.search.genome import MAX_WEIGHT, Chain, Part
 from band.units import US_PER_S
@@ -68,9 +68,9 @@ def _solve(
     cost = np.append(np.zeros(top) if limit is None else work, 1.0 if limit is None else 0.0)
     answer = linprog(
         cost,
-        A_ub=_matrix(load, count, top + 1),
+        A_ub=sparse(load, count, top + 1),
         b_ub=np.zeros(count),
-        A_eq=_matrix(balance, len(supply), top + 1),
+        A_eq=sparse(balance, len(supply), top + 1),
         b_eq=supply,
         bounds=[(0, None)] * top + [(0, limit)],
         method="highs",
@@ -82,11 +82,6 @@ def _solve(
         if value > 0:
             flows[place][span[:3]] = float(value)
     return flows, float(answer.x[top])
-
-
-def _matrix(entries: Sequence[tuple[int, int, float]], rows: int, columns: int) -> Any:
-    row, column, value = zip(*entries, strict=True)
-    return coo_array((value, (row, column)), shape=(rows, columns)).tocsr()
 
 
 def _paths(table: PlanTable, flow: dict[Part, float], rate: float) -> dict[Chain, float]:

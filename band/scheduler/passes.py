@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from band.errors import BandError
 from band.scheduler.alarms import Alarms
 from band.scheduler.core_view import CoreView
@@ -32,6 +34,7 @@ MakePolicy = Callable[[PolicySwapped], Policy]
 _SEQUENCES: Final = (tuple, list)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Passes:
     """Which policy decides, which one was asked for, what went wrong, and the passes themselves.
 
@@ -181,23 +184,25 @@ class Passes:
         if not isinstance(decisions, _SEQUENCES):
             return False, f"it returned {decisions!r}, which is no sequence of decisions"
         state, lifecycle, progress = self._state, self._lifecycle, False
+        found: Sequence[Any] = decisions  # foreign code made them: what is in them is unknown
         try:
-            for decision in decisions:
-                if isinstance(decision, Dispatch) and isinstance(decision.tasks, _SEQUENCES):
-                    for spec in decision.tasks:
+            for decision in found:
+                kind = type(decision)
+                if kind is Dispatch and isinstance(decision[0], _SEQUENCES):
+                    for spec in decision[0]:
                         try:
                             model, runnable, processor, jobs = check_task(state, spec)
                         except (TypeError, ValueError):
                             return progress, f"invalid decision: {spec!r} is no task"
                         if lifecycle.dispatch(spec[1], model, runnable, processor, jobs, now_us):
                             progress = True
-                elif isinstance(decision, Drop):
-                    lifecycle.drop(check_drop(state, decision), decision.reason)
+                elif kind is Drop:
+                    lifecycle.drop(*check_drop(state, decision))
                     progress = True
-                elif isinstance(decision, Defer):
-                    check_defer(state, decision, now_us)
-                    if decision.until_us is not None:
-                        self._alarms.need(decision.until_us, decision.job)
+                elif kind is Defer:
+                    job, until_us = check_defer(state, decision, now_us)
+                    if until_us is not None:
+                        self._alarms.need(until_us, job.id)
                 else:
                     return progress, f"it decided {decision!r}, which is no decision"
         except InvalidDecisionError as error:

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from band.plan.table import PlanTable
 from band.scheduler.commands import DropReason
-from band.scheduler.policy import Defer, Drop, TaskSpec
 from band.scheduler.registered import RegisteredModel, Runnable
 from band.scheduler.state import CoreState, Job, ProcessorState
 
@@ -18,8 +18,12 @@ Checked = tuple[RegisteredModel, Runnable, ProcessorState, list[Job]]
 """What a valid task runs, where and for whom."""
 
 
-def check_task(state: CoreState, spec: TaskSpec) -> Checked:
+def check_task(state: CoreState, spec: Any) -> Checked:
     """Return what a task runs, where and for whom.
+
+    Args:
+        state: of the core.
+        spec: a TaskSpec, or anything else that a policy takes for one.
 
     Raises:
         InvalidDecisionError: a job is unknown or twice, units are finished, running or not ready,
@@ -72,39 +76,47 @@ def _why_not(job: Job, runnable: Runnable, processor: ProcessorState) -> str:
     return f"job {job.id} is not pinned to {processor.name}"
 
 
-def check_drop(state: CoreState, drop: Drop) -> Job:
-    """Return the job to drop.
+def check_drop(state: CoreState, drop: Any) -> tuple[Job, DropReason]:
+    """Return the job to drop and why.
+
+    Args:
+        state: of the core.
+        drop: a Drop; what is in it may be anything.
 
     Raises:
         InvalidDecisionError: the job is unknown or has a running task, or the reason is not listed.
     """
-    job = _waiting(state, drop.job)
+    number, reason = drop
+    job = _waiting(state, number)
     if job.running:
-        raise InvalidDecisionError(f"job {drop.job} is dropped while a task of it runs")
-    if not isinstance(drop.reason, DropReason):
-        raise InvalidDecisionError(
-            f"job {drop.job} is dropped for {drop.reason!r}, not a DropReason"
-        )
-    return job
+        raise InvalidDecisionError(f"job {number} is dropped while a task of it runs")
+    if not isinstance(reason, DropReason):
+        raise InvalidDecisionError(f"job {number} is dropped for {reason!r}, not a DropReason")
+    return job, reason
 
 
-def check_defer(state: CoreState, defer: Defer, now_us: int) -> None:
-    """Accept a job that is left waiting.
+def check_defer(state: CoreState, defer: Any, now_us: int) -> tuple[Job, int | None]:
+    """Return the job that is left waiting, and until when.
+
+    Args:
+        state: of the core.
+        defer: a Defer; what is in it may be anything.
+        now_us: the time.
 
     Raises:
-        InvalidDecisionError: the job is unknown, or its time has passed already.
+        InvalidDecisionError: the job is unknown, or its time has passed already or is none.
     """
-    _waiting(state, defer.job)
-    if defer.until_us is not None and defer.until_us <= now_us:
-        raise InvalidDecisionError(
-            f"job {defer.job} is deferred until {defer.until_us}, now {now_us}"
-        )
+    number, until_us = defer
+    job = _waiting(state, number)
+    if until_us is not None and (not isinstance(until_us, int) or until_us <= now_us):
+        raise InvalidDecisionError(f"job {number} is deferred until {until_us!r}, now {now_us}")
+    return job, until_us
 
 
-def _waiting(state: CoreState, job: int) -> Job:
-    found = state.jobs.get(job)
+def _waiting(state: CoreState, number: Any) -> Job:
+    found = state.jobs.get(number) if isinstance(number, int) else None
     if found is None:
-        raise InvalidDecisionError(f"job {job} is unknown or has ended")
+        raise InvalidDecisionError(f"job {number!r} is unknown or has ended")
     return found
 
 

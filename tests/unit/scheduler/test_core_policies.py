@@ -63,8 +63,11 @@ INVALID = {
     ),
     "drop for no reason": (lambda view: [Drop(0, "bored")], "'bored', not a DropReason"),  # type: ignore[arg-type]
     "drop unknown": (lambda view: [Drop(9, DropReason.QUOTA)], "job 9 is unknown"),
+    "drop what is no job": (lambda view: [Drop([0], DropReason.QUOTA)], "job [0] is unknown"),  # type: ignore[arg-type]
     "defer unknown": (lambda view: [Defer(9)], "job 9 is unknown"),
     "defer to the past": (lambda view: [Defer(0, 9)], "job 0 is deferred until 9, now 1000"),
+    "defer to no time": (lambda view: [Defer(0, "noon")], "job 0 is deferred until 'noon'"),  # type: ignore[arg-type]
+    "defer what is no job": (lambda view: [Defer("0")], "job '0' is unknown"),  # type: ignore[arg-type]
     "nothing for ever": (lambda view: [], "it left 2 jobs waiting though every processor is idle"),
     "defers for ever": (lambda view: [Defer(0)], "though every processor is idle"),
 }  # fmt: skip

@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 BAND_TEST_DATA ?=
 export BAND_TEST_DATA
 
-.PHONY: demo test slow soak lint format types contracts fast wheel bench protos clean
+.PHONY: demo test slow soak lint format types contracts fast wheel bench compiled protos clean
 
 demo: $(VENV)/.core
 	@$(BIN)/band demo
@@ -34,13 +34,17 @@ wheel: $(VENV)/.dev
 	@$(PYTEST) -m wheel
 
 slow: $(VENV)/.dev $(TFLITE_VENV)/.done
-	@BAND_TFLITE_PYTHON=$(abspath $(TFLITE_VENV)/bin/python) $(PYTEST) -m slow -n 2
+	@BAND_TFLITE_PYTHON=$(abspath $(TFLITE_VENV)/bin/python) $(PYTEST) -m slow -n 2 --dist loadgroup
 
 soak: $(VENV)/.dev
 	@$(PYTEST) -m soak
 
 bench: $(VENV)/.dev
 	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+
+# PYTHONPATH=build/compiled puts it in front of the checkout.
+compiled: $(VENV)/.core
+	@scripts/make-compiled $(BIN)/python build/compiled
 
 protos: $(VENV)/.dev
 	@$(BIN)/python scripts/protos.py

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from band.scheduler.core import COMPILED
+
 
 class Paired(NamedTuple):
     """What interleaved rounds of a peer and of ours gave.
@@ -83,6 +85,7 @@ def document(
             "cores": os.cpu_count(),
             "cpu": platform.processor() or platform.machine(),
             "python": platform.python_version(),
+            "core": "compiled" if COMPILED else "interpreted",
         },
         "metrics": {name: round(value, 3) for name, value in metrics.items()},
         "ratios": {name: round(value, 3) for name, value in ratios.items()},

@@ -42,7 +42,9 @@ def build_app() -> typer.Typer:
     ) -> None:
         del debug  # read from argv by main(), so that it also covers errors before this call
         if version:
-            typer.echo(f"band {__version__}")
+            from band.scheduler.core import COMPILED
+
+            typer.echo(f"band {__version__}{', compiled core' if COMPILED else ''}")
             raise typer.Exit
 
     for module in sorted(m.name for m in pkgutil.iter_modules(band.cli.__path__)):

@@ -65,6 +65,10 @@ class Kernel:
         self._free: dict[tuple[bool, ...], _Free] = {}
         self._idle: dict[int, FirstStep | None] = {}
 
+    def __reduce__(self) -> tuple[type["Kernel"], tuple[PlanTable]]:
+        """Be copied and travel between processes as the table alone: the rest is found again."""
+        return Kernel, (self.table,)
+
     def best(
         self,
         start_unit: int,

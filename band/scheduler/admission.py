@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
+from mypy_extensions import mypyc_attr
+
 from band.scheduler.commands import DropReason
 from band.scheduler.events import RequestArrived
 from band.scheduler.forecast import Forecast, Order, in_front, job_state
@@ -19,6 +21,7 @@ from band.scheduler.registered import RegisteredModel
 from band.scheduler.state import CoreState, Job
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Admission:
     """Decides who may enter and who may stay. The lifecycle tells it what becomes of jobs.
 

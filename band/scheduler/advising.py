@@ -1,5 +1,7 @@
 """When a policy's ``advise`` is asked for: what it depends on has changed, and not too often."""
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.table import PlanTable
 from band.scheduler.commands import Advise
 from band.scheduler.demand import MOVED, Demand
@@ -8,6 +10,7 @@ from band.scheduler.policy import Policy
 from band.scheduler.state import CoreState
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Advising:
     """Asks the driver for advice when the policy, the load or a table has changed.
 

@@ -3,7 +3,10 @@
 import heapq
 from collections.abc import Callable
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Alarms:
     """The wake-up times that waiting jobs need, and those that the driver has been asked for.
 

@@ -9,6 +9,8 @@ of cold processors that occurs, given up with the table it was made from.
 
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.table import PlanTable
 from band.scheduler.estimator import Estimate
 from band.scheduler.plans import Plans
@@ -52,6 +54,7 @@ def surcharge_us(runnable: Runnable) -> int:
     return 0 if cold_us is None else max(0, round(cold_us) - runnable.cost_us)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ColdTables:
     """The tables of a core's models for sets of cold processors, made when asked for."""
 

@@ -4,9 +4,8 @@ What never changes is shared: requests, plan tables, runnable spans, and what ha
 about a table. All that a playing core changes is its own.
 """
 
-from collections.abc import Iterable
 from copy import copy
-from typing import Any, Final
+from typing import Final
 
 from band.scheduler.registered import RegisteredModel
 from band.scheduler.slice_books import SliceBooks
@@ -31,9 +30,8 @@ class _Copier:
         self._tasks: dict[int, RunningTask] = {}
 
     def state(self, state: CoreState) -> CoreState:
-        twin = CoreState.__new__(CoreState)
-        for name in CoreState.__slots__:  # whatever else it holds is plain or replaced as a whole
-            setattr(twin, name, copy(getattr(state, name)))
+        twin = copy(state)
+        twin.free_waits_us = state.free_waits_us.copy()
         twin.slices = SliceBooks()
         twin.models = {name: self._model(model) for name, model in state.models.items()}
         twin.jobs = {number: self._job(job) for number, job in state.jobs.items()}
@@ -55,7 +53,7 @@ class _Copier:
     def _job(self, job: Job) -> Job:
         twin = self._jobs.get(id(job))
         if twin is None:
-            twin = self._jobs[id(job)] = _shallow(job, Job.__slots__)
+            twin = self._jobs[id(job)] = copy(job)
             twin.home, twin.model = self._model(job.home), self._model(job.model)
             twin.tasks = [self._task(task) for task in job.tasks]
             twin.group = tuple(self._job(other) for other in job.group)
@@ -64,22 +62,15 @@ class _Copier:
     def _task(self, task: RunningTask) -> RunningTask:
         twin = self._tasks.get(id(task))
         if twin is None:
-            twin = self._tasks[id(task)] = _shallow(task, RunningTask.__slots__)
+            twin = self._tasks[id(task)] = copy(task)
             twin.model = self._model(task.model)
             twin.jobs = [self._job(job) for job in task.jobs]
         return twin
 
     def _processor(self, processor: ProcessorState) -> ProcessorState:
-        twin: ProcessorState = _shallow(processor, ProcessorState.__slots__)
+        twin = copy(processor)
         twin.running = None if processor.running is None else self._task(processor.running)
         return twin
-
-
-def _shallow(item: Any, names: Iterable[str]) -> Any:
-    twin = object.__new__(type(item))
-    for name in names:
-        setattr(twin, name, getattr(item, name))
-    return twin
 
 
 __all__: Final = ["copy_state"]

@@ -5,7 +5,9 @@ differs. Each event is applied to the state, expired jobs are dropped, and then 
 passes over the waiting jobs until it makes no more progress.
 """
 
-from typing import assert_never
+from typing import Final, assert_never
+
+from mypy_extensions import mypyc_attr
 
 from band.plan.task import Task
 from band.scheduler.advice import Snapshot
@@ -42,7 +44,11 @@ from band.scheduler.policy import Policy
 from band.scheduler.residency import Residency
 from band.scheduler.state import CoreState
 
+COMPILED: Final = not __file__.endswith(".py")
+"""Whether this build of the core is the compiled one."""
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Core:
     """Decides what runs where and when.
 
@@ -225,6 +231,7 @@ class Core:
         return f"<Core {self._passes.name} jobs={len(state.jobs)} tasks={len(state.tasks)}>"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CoreCopy(Core):
     """A core that only plays: it learns nothing, loads nothing and asks for no advice.
 

@@ -7,6 +7,8 @@ recorded run learnt.
 from collections.abc import Iterator
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.scheduler.events import RequestArrived, StreamLoad
 
 SMOOTHING: Final = 0.1
@@ -24,6 +26,7 @@ _Key = tuple[str, str, str]
 """(app, stream, model)."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class _Source:
     """One model that a stream asks for again and again.
 
@@ -97,6 +100,7 @@ class _Source:
         )
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Demand:
     """The load as declared; for streams that nobody declared, as seen in the arrivals.
 

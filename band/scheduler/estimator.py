@@ -6,6 +6,8 @@ exactly what the live run learnt.
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.table import Span
 
 SMOOTHING: Final = 0.1
@@ -16,6 +18,7 @@ _STEP_DOWN: Final = 0.05 * 0.05
 SpanId = tuple[int, int, int]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Estimate:
     """What is known of one span from its runs.
 
@@ -78,6 +81,7 @@ class Estimate:
         return f"<Estimate mean={self.mean_us:.0f}us p95={self.p95_us:.0f}us runs={self.runs}>"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Estimator:
     """The estimates of one model's spans.
 

@@ -41,6 +41,7 @@ class Line:
 
     Args:
         view: of the pass.
+        other: a line of the same view, to begin where it is.
 
     Attributes:
         window: the jobs, as the view shows them.
@@ -50,19 +51,15 @@ class Line:
 
     __slots__ = ("groups", "view", "waits", "window")
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, other: "Line | None" = None) -> None:
         self.view = view
         self.window: Sequence[JobView] = view.window
-        self.waits = list(view.waits_us)
-        found: dict[tuple[object, ...], Group] = {}
-        for place, job in enumerate(self.window):
-            key = (job[4], job[1], job[7:11], job[12])  # class, model, state, app
-            group = found.get(key)
-            if group is None:
-                found[key] = Group(job[4], [place])
-            else:
-                group.places.append(place)
-        self.groups = list(found.values())
+        if other is None:
+            self.waits = list(view.waits_us)
+            self.groups = _grouped(self.window)
+        else:
+            self.waits = other.waits.copy()
+            self.groups = [Group(g.priority, g.places.copy(), g.step) for g in other.groups]
 
     def classes(self) -> Iterator[list[Group]]:
         """Return the groups of each class, the best class first."""
@@ -146,14 +143,23 @@ class Line:
 
     def what_if(self) -> "Line":
         """Return a copy to try things in: its groups and waits are its own, in the same order."""
-        copy: Line = Line.__new__(Line)
-        copy.view, copy.window, copy.waits = self.view, self.window, self.waits.copy()
-        copy.groups = [Group(g.priority, g.places.copy(), g.step) for g in self.groups]
-        return copy
+        return Line(self.view, self)
 
     def __repr__(self) -> str:
         waiting = sum(len(group.places) for group in self.groups)
         return f"<Line {waiting} jobs in {len(self.groups)} groups, waits {self.waits}>"
+
+
+def _grouped(window: Sequence[JobView]) -> list[Group]:
+    found: dict[tuple[object, ...], Group] = {}
+    for place, job in enumerate(window):
+        key = (job[4], job[1], job[7:11], job[12])  # class, model, state, app
+        group = found.get(key)
+        if group is None:
+            found[key] = Group(job[4], [place])
+        else:
+            group.places.append(place)
+    return list(found.values())
 
 
 def start_alone(view: View, job: JobView) -> Sequence[Dispatch]:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.task import SliceKey, Task
 from band.scheduler.admission import Admission, older_frames
 from band.scheduler.alarms import Alarms
@@ -27,6 +29,7 @@ Reads = tuple[tuple[tuple[int, int], ...], tuple[int, ...], int]
 _NOTHING: Final[Reads] = ((), (), 0)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Lifecycle:
     """Moves jobs and tasks through the state and notes the commands that follow.
 
@@ -59,9 +62,9 @@ class Lifecycle:
             names = model.full.processors
             pin = names.index(request.processor) if request.processor in names else len(names)
         if model is None or not model.plans.can_finish(0, pin):
-            self._refuse(request, DropReason.NO_PROCESSOR)
+            self._finish(request.request, JobOutcome.DROPPED, DropReason.NO_PROCESSOR)
         elif request.expires_us is not None and request.expires_us <= now_us:
-            self._refuse(request, DropReason.DEADLINE_PASSED)
+            self._finish(request.request, JobOutcome.DROPPED, DropReason.DEADLINE_PASSED)
         else:
             self._enter(request, model, pin, now_us)
 
@@ -72,14 +75,13 @@ class Lifecycle:
         state, admission = self._state, self._admission
         order = (request.priority or self._options.default_priority, state.arrivals)
         gone = older_frames(state, request) if request.supersede else []
-        if state.unstarted - len(gone) >= self._options.queue_limit:
-            self._refuse(request, DropReason.QUEUE_FULL)
-            return
-        if admission is not None:
+        full = state.unstarted - len(gone) >= self._options.queue_limit
+        reason = DropReason.QUEUE_FULL if full else None
+        if admission is not None and not full:
             reason = admission.refusal(request, model, pin, order, gone, now_us)
-            if reason is not None:
-                self._refuse(request, reason)
-                return
+        if reason is not None:
+            self._finish(request.request, JobOutcome.DROPPED, reason)
+            return
         for old in gone:
             self.drop(old, DropReason.SUPERSEDED)
         job = Job(request, model, order, pin, now_us)
@@ -274,9 +276,6 @@ class Lifecycle:
             job.group = tuple(ordered) if len(ordered) > 1 else ()
         self._state.queue.add(ordered[0])
         return ordered
-
-    def _refuse(self, request: RequestArrived, reason: DropReason) -> None:
-        self._finish(request.request, JobOutcome.DROPPED, reason)
 
     def _finish(self, job: int, outcome: JobOutcome, reason: str) -> None:
         name = f"{outcome}:{reason}" if outcome is JobOutcome.DROPPED else outcome.value

@@ -1,5 +1,7 @@
 """What may run where: models, loaded slices and processors come and go."""
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.hops import DOWN_US
 from band.plan.task import units_mask
 from band.scheduler.commands import DropReason, Evict
@@ -13,6 +15,7 @@ from band.scheduler.slice_books import Place
 from band.scheduler.state import CoreState, ProcessorState
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Membership:
     """Applies the events of models, slices and workers to the state."""
 

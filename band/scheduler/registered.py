@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.table import PlanTable, Span
 from band.scheduler.estimator import Estimate, Estimator, SpanId
 from band.scheduler.plans import Plans, is_chain
 from band.scheduler.slice_books import span_id
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Runnable:
     """A span that can be dispatched; never changed. Its fields are read at every task.
 
@@ -39,6 +42,7 @@ class Runnable:
         self.estimate = estimate
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class RegisteredModel:
     """One model of the core's state. Only the core changes it.
 

@@ -7,6 +7,8 @@ slots are fixed ahead, so that what would run into one can be held back before i
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.table import PlanTable, Span
 from band.scheduler.options import Reservation
 
@@ -14,6 +16,7 @@ _SLOTS_SEEN: Final = 4096
 """So many slots are looked at for the longest time between two of them."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Slots:
     """The slots of one processor that are closed to one app.
 
@@ -66,6 +69,7 @@ class Slots:
         return longest_us
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Reservations:
     """All reserved slots of a device, by the names of its processors."""
 

@@ -9,6 +9,8 @@ pause, it keeps to a small share of the time, and to processors that have no tas
 from collections import Counter, defaultdict, deque
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.scheduler.alarms import Alarms
 from band.scheduler.commands import Command, Evict, Load
 from band.scheduler.core_view import current_waits_us
@@ -27,6 +29,7 @@ _LOOK_AGAIN_US: Final = 10_000_000
 _RETRY_US: Final = 50_000
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Residency:
     """Decides which slices come and go.
 

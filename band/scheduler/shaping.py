@@ -7,6 +7,8 @@ What a policy starts all the same that would run into a slot is held back, not h
 
 from collections.abc import Sequence
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.best import BestPlan, FirstStep
 from band.plan.hops import DOWN_US
 from band.plan.table import PlanTable
@@ -20,6 +22,7 @@ from band.scheduler.state import CoreState, Job, ProcessorState
 from band.scheduler.view import JobView, ProcessorView
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Shaping:
     """Makes the views of one core, and holds tasks back.
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.task import SliceKey
 from band.scheduler.estimator import SpanId
 
@@ -24,6 +26,7 @@ class Place(NamedTuple):
         return span_id(self.units, self.processor)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class SliceBooks:
     """Slices between two states, with the bytes they are counted with.
 

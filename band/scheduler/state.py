@@ -5,6 +5,8 @@ Only ``Core.handle`` changes it. ``invariants`` says what always holds.
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.hops import DOWN_US
 from band.plan.task import Task
 from band.scheduler.events import RequestArrived
@@ -16,6 +18,7 @@ from band.scheduler.waiting import WaitingQueue
 _new: Final = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Job:
     """One accepted request until it ends.
 
@@ -123,6 +126,7 @@ class Job:
         return f"<Job {self.id} {self.model.name} finished={self.finished:b}>"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class RunningTask:
     """A task on its processor.
 
@@ -175,6 +179,7 @@ class RunningTask:
         return f"<RunningTask {self.task.id} processor={self.task.processor} due={self.due_us}>"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ProcessorState:
     """One processor that has been up at least once.
 
@@ -204,6 +209,7 @@ class ProcessorState:
         return f"<Processor {self.name} {state}>"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CoreState:
     """Everything a core knows.
 

@@ -3,12 +3,15 @@
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
+from mypy_extensions import mypyc_attr
+
 from band.scheduler.view import JobView
 
 if TYPE_CHECKING:
     from band.scheduler.state import Job
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WaitingQueue:
     """Waiting jobs with runnable units, always sorted by (class, arrival).
 

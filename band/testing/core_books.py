@@ -4,6 +4,7 @@ They take constant memory however long they are kept: of a job that has ended, o
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from band.plan.task import Task
@@ -31,6 +32,7 @@ class Books:
 
     Args:
         core: fresh.
+        heard: called with every command.
 
     Attributes:
         now_us: time of the next event.
@@ -44,8 +46,9 @@ class Books:
         upheavals: how often a processor, slice or table has come or gone: a job may begin again.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, heard: Callable[[Command], object] | None = None) -> None:
         self.core = core
+        self._heard = heard
         self.now_us = 0
         self.events = self.sent = 0
         self.ended: Counter[str] = Counter()
@@ -79,6 +82,8 @@ class Books:
             self.core.check_invariants()
 
     def _obey(self, command: Command) -> None:
+        if self._heard is not None:
+            self._heard(command)
         if isinstance(command, Run):
             self._start(command.task)
         elif isinstance(command, Finish):

@@ -17,9 +17,7 @@ from typing import Final
 
 from band.plan.table import PlanTable
 from band.plan.task import SliceKey, Task
-from band.scheduler.commands import (
-    Load,
-)
+from band.scheduler.commands import Command, Load
 from band.scheduler.core import Core
 from band.scheduler.events import (
     Cancelled,
@@ -82,6 +80,7 @@ class Soak:
         others: policies that take over for a while now and then.
         seed: of all draws.
         options: of the core.
+        heard: called with every command of the core.
 
     Attributes:
         books: of the core.
@@ -94,10 +93,11 @@ class Soak:
         *,
         seed: int,
         options: CoreOptions | None = None,
+        heard: Callable[[Command], object] | None = None,
     ) -> None:
         self._rng = random.Random(seed)
         core = Core(make_policy=make_policy, options=options or CoreOptions(queue_limit=12))
-        self.books = Books(core)
+        self.books = Books(core, heard)
         self._policy, self._others = policy, others
         self._versions = dict.fromkeys(SHAPES, 1)
         self.books.send(policy)

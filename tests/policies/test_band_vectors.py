@@ -9,10 +9,18 @@ from band.scheduler.commands import DropReason
 from band.scheduler.loader import make_policy, policy_swapped
 from band.scheduler.policy import Decision, Dispatch, Drop
 from band.scheduler.view import JobView
+from band.testing import oracle_passes as ports
 from band.testing.fixed_view import FixedView, make_job
+from band.testing.oracles import PortModel, Ties
 from band.testing.tables import make_table, whole
 
 NAMES = ("p0", "p1", "p2")
+PORTS = {
+    "shortest_expected_latency": ports.shortest_expected_latency,
+    "heft": ports.heft,
+    "least_slack_first": ports.least_slack_first,
+    "round_robin": ports.round_robin,
+}
 
 
 def plan(policy: str, view: FixedView, **params: object) -> Sequence[Decision]:
@@ -187,3 +195,47 @@ def test_the_best_class_goes_first_whatever_the_rule_says(policy: str) -> None:
     tables = models([2, 9], [0, 0])
     waiting = [make_job(0, "m0", priority=1), make_job(1, "m1", deadline_us=10)]
     assert order(plan(policy, FixedView(tables, waiting))) == [0]
+
+
+def vectors() -> dict[str, tuple[str, list[PlanTable], list[JobView], list[int], list[int]]]:
+    """Return every vector of Band's tests: policy, models, jobs, waits and the order expected."""
+    alike = [
+        make_table("m", {n: {(0, 0): 10 + us} for us, n in enumerate(NAMES)}, processors=NAMES)
+    ]
+    both = [make_table("m", {n: {(0, 0): 5} for n in NAMES[:2]}, processors=NAMES[:2])]
+    late = [make_job(0, "m", deadline_us=100), make_job(1, "m", deadline_us=80)]
+    free = [make_job(number, "m") for number in range(3)]
+    three, idle = jobs(3), [0, 0, 0]
+    apart, one = models([2, 1, 3], [0, 1, 2]), models([2, 1, 3], [0, 0, 0])
+    sel, heft, lsf = "shortest_expected_latency", "heft", "least_slack_first"
+    return {
+        "lsf, slo 100 and 80": (lsf, alike, late, idle, [1, 0]),
+        "lsf, no slo": (lsf, alike, free[:2], idle, [0, 1]),
+        "sel": (sel, apart, three, idle, [2, 0, 1]),
+        "heft, no idle workers": (heft, apart, three, [9, 9, 9], []),
+        "heft, all want worker 0": (heft, one, three, idle, [2]),
+        "heft, job i wants worker i": (heft, apart, three, idle, [2, 0, 1]),
+        "heft, workers 0 and 2 idle": (heft, apart, three, [0, 9, 0], [2, 0]),
+        "heft, targets 0, 0, 2": (heft, models([2, 3, 3], [0, 0, 2]), three, idle, [1, 2]),
+        "round robin, 3 jobs": ("round_robin", both, free, [0, 0], [0, 1]),
+    }
+
+
+@pytest.mark.parametrize("ties", list(Ties))
+@pytest.mark.parametrize("vector", vectors())
+def test_the_ports_give_bands_vectors_under_bands_rule_of_ties_and_ours(
+    vector: str, ties: Ties
+) -> None:
+    policy, tables, waiting, waits, expected = vectors()[vector]
+    state = ports.PortState(
+        models={table.model: PortModel.of(table) for table in tables},
+        waiting=dict(enumerate(waits)),
+        jobs=[
+            ports.PortJob(job=job.job, model=job.model, deadline_us=job.deadline_us)
+            for job in waiting
+        ],
+        ties=ties,
+    )
+    PORTS[policy](state)
+    assert [job for job, _ in state.started] == expected
+    assert order(plan(policy, FixedView(tables, waiting, waits_us=waits), window=5)) == expected

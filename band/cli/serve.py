@@ -43,7 +43,8 @@ def register(app: typer.Typer) -> None:
         """Serve models over gRPC; SIGTERM or Ctrl-C drains, a second one cancels."""
         # gRPC's own log repeats in its words what our errors say; it is read at the import.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        from band.rpc.daemon import Daemon, run_until_signal
+        from band.rpc.daemon import Daemon
+        from band.rpc.signals import run_until_signal
         from band.rpc.startup import configured
 
         _log_to_stderr()

@@ -1,12 +1,8 @@
 """The daemon: one engine behind both services, from its configuration to an orderly end."""
 
 import logging
-import signal
-import threading
 from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
 from typing import Final, Self
 
 from band.config.daemon import DaemonConfig
@@ -137,35 +133,3 @@ class Daemon:
             trace_model(info.name, references[info.name], info.sha256, folder)
             for info in self.engine.models()
         )
-
-
-def run_until_signal(daemon: Daemon) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal cancels what is under way.
-
-    To be called from the main thread, with the daemon entered.
-    """
-    happened: SimpleQueue[str] = SimpleQueue()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        happened.put(signal.Signals(number).name)
-
-    before = {n: signal.signal(n, on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        _LOG.info("draining signal=%s", happened.get())
-        draining = threading.Thread(target=_drain, args=(daemon, happened), name="band-drain")
-        draining.start()
-        while (what := happened.get()) != "drained":
-            _LOG.warning("cancelling requests signal=%s", what)
-            daemon.cancel()
-        draining.join()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _drain(daemon: Daemon, happened: "SimpleQueue[str]") -> None:
-    try:
-        if not daemon.drain():
-            _LOG.warning("requests did not end in time and are cancelled")
-    finally:
-        happened.put("drained")

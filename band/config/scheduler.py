@@ -91,6 +91,8 @@ class SchedulerConfig(Schema):
         strict_classes: no task of a worse class starts while a job of a better one waits.
         admission: what is refused or dropped before a policy sees it.
         reservations: when processors belong to one app, or to nobody.
+        advise_pause_us: time from one advice of a policy to the next, at least.
+        gather: the policy decides once about all that happens at one microsecond.
     """
 
     queue_limit: int = Field(default=_CORE.queue_limit, ge=1)
@@ -99,6 +101,8 @@ class SchedulerConfig(Schema):
     strict_classes: bool = _CORE.strict_classes
     admission: AdmissionConfig = AdmissionConfig()
     reservations: tuple[ReservationConfig, ...] = ()
+    advise_pause_us: int = Field(default=_CORE.advise_pause_us, ge=1)
+    gather: bool = _CORE.gather
 
     def core_options(self) -> CoreOptions:
         """Return them as the core takes them."""
@@ -113,6 +117,8 @@ class SchedulerConfig(Schema):
                 **given, model_queue_limits=limits.models, stream_queue_limits=limits.streams
             ),
             reservations=tuple(slot.reservation() for slot in self.reservations),
+            advise_pause_us=self.advise_pause_us,
+            gather=self.gather,
         )
 
 

@@ -347,6 +347,10 @@ class CountedView:
         self.searches += 1
         return self._view.best_plan(job, waits_us)
 
+    def first_step(self, job: JobView, waits_us: Sequence[int] | None = None) -> Any:
+        self.searches += 1
+        return self._view.first_step(job, waits_us)
+
 
 def test_a_better_class_starts_first(source: PolicySource) -> None:
     driver = CoreDriver(whole("m", cpu=10), policy=make(source))

@@ -17,6 +17,8 @@ queue_limit: 9
 window: 4
 default_priority: 3
 strict_classes: true
+advise_pause_us: 250000
+gather: true
 admission:
   at_arrival: true
   while_waiting: true
@@ -37,6 +39,8 @@ OPTIONS = CoreOptions(
     window=4,
     default_priority=3,
     strict_classes=True,
+    advise_pause_us=250_000,
+    gather=True,
     admission=AdmissionOptions(
         at_arrival=True,
         while_waiting=True,

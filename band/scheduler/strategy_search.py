@@ -31,6 +31,7 @@ _STARTS: Final = 4
 _FINALISTS: Final = 2
 _SPREADS: Final = (None, 0.0, 0.1, 0.3)
 _FINER_SPREADS: Final = (None, 0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5)
+_IDLE_SHAKES: Final = 1000
 _NO_END: Final = 1 << 62
 _PERFECT: Final = 1.0 - 1e-9
 
@@ -100,6 +101,11 @@ class _Trials:
         self._patience = self._left = patience
         self._known: dict[Strategy, float] = {}
         self.best: Strategy | None = None
+
+    @property
+    def played(self) -> int:
+        """Return how many strategies have been played."""
+        return len(self._known)
 
     def value(self, strategy: Strategy) -> float:
         """Return the score of a strategy, playing it if that is news.
@@ -208,10 +214,14 @@ class _Search:
                 trials.value(strategy)
             for strategy in trials.top(_STARTS):
                 self._ascend(strategy)
-            while True:
+            idle = 0  # a space may be smaller than the budget: then all of it is known some time
+            while idle < _IDLE_SHAKES:
+                played = trials.played
                 self._shake()
+                idle = 0 if trials.played > played else idle + 1
         except _SpentError:
-            return trials.best or plain[0]
+            pass
+        return trials.best or plain[0]
 
     def _ascend(self, strategy: Strategy) -> None:
         """Change one item after another for the best there is, while that helps."""

@@ -231,6 +231,21 @@ def test_the_search_stops_at_a_perfect_future_and_is_the_same_for_a_seed() -> No
     assert len(tried) == 1
 
 
+def test_the_search_ends_where_everything_is_known_before_the_budget_is_spent() -> None:
+    played: list[Json] = []
+
+    def simulate(payload: Json) -> Rehearsed:
+        played.append(payload)
+        return Rehearsed((), (("m", 1),))
+
+    only = make_table("m", {"cpu": {(0, 0): 10}})
+    found = find_strategy(
+        snapshot(only), simulate, lambda _: 0.5, shed=False, salvage=False, patience=30, seed=0
+    )
+    assert found in played
+    assert len(played) < 30
+
+
 def test_the_objectives_are_as_documented() -> None:
     def ended(finished_us: int, outcome: JobOutcome, model: str = "m") -> EndedRequest:
         return EndedRequest(model, "s", 0, 0, 10 * MS, finished_us, outcome, "", 150_000)

@@ -45,6 +45,7 @@ class Policy:
     def plan(self, view):
         os._exit(1)
 '''
+REHEARSED = "name: rehearsal\nparams: {simulations: 8}\n"
 WORKER_LIMIT_S = 60
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = "examples/earliest_deadline_first.py"
@@ -52,9 +53,10 @@ EXAMPLE = "examples/earliest_deadline_first.py"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short and a long trace of one small model, and a policy that ends its process."""
+    """A short and a long trace of one small model, a policy file and one that ends its process."""
     folder = tmp_path_factory.mktemp("sweep")
     (folder / "killer.py").write_text(KILLER, encoding="utf-8")
+    (folder / "rehearsed.yaml").write_text(REHEARSED, encoding="utf-8")
     model = models.chain()
     (folder / "chain.tflite").write_bytes(model.content)
     named = TraceModel(name="chain", path="chain.tflite", sha256=model.graph.sha256)
@@ -109,7 +111,8 @@ def test_a_dask_cluster_gives_the_identical_files(folder: Path, cluster: str) ->
         done = band(
             folder,
             *("sweep", "--trace", "t1.jsonl", "--device", "pixel4", "--device", "coral_dev_board"),
-            *("--policy", "heft", "--policy", "price_aware", "--seeds", "2", "--json", "-"),
+            *("--policy", "heft", "--policy", "price_aware", "--policy", "rehearsed.yaml"),
+            *("--seeds", "2", "--json", "-"),
             *("--csv", f"{name}.csv", "--parquet", f"{name}.parquet", *args),
         )
         assert done.returncode == 0, done.stderr
@@ -120,9 +123,9 @@ def test_a_dask_cluster_gives_the_identical_files(folder: Path, cluster: str) ->
     local = swept("local", "--workers", "2")
     assert swept("dask", "--executor", f"dask:{cluster}", "--out", "kept") == local
     cells = local[2]["cells"]
-    assert len(cells) == 8
+    assert len(cells) == 12
     assert {cell["word"] for cell in cells} == {"simulated"}
-    assert len((folder / "kept" / "cells.jsonl").read_bytes().splitlines()) == 8
+    assert len((folder / "kept" / "cells.jsonl").read_bytes().splitlines()) == 12
 
 
 def test_a_cell_that_kills_its_process_is_named_and_the_others_are_played(folder: Path) -> None:

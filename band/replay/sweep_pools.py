@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -64,7 +65,7 @@ def _local(workers: int) -> Iterator[Pool]:
     # Spawned, not forked: threads of this process (a progress bar) may hold locks.
     context = multiprocessing.get_context("spawn")
     before = {child.pid for child in multiprocessing.active_children()}
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
     try:
         yield Pool(executor=executor, width=workers)
     except BaseException:
@@ -77,10 +78,21 @@ def _local(workers: int) -> Iterator[Pool]:
         executor.shutdown(cancel_futures=True)
 
 
-def _quiet() -> None:
-    """Let Ctrl-C end a worker at once and without a word: the sweep itself says what happened."""
+def _begin() -> None:
+    """Let a worker end with the sweep, however that ends, and by Ctrl-C without a word.
+
+    The sweep itself says what happened.
+    """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a job in the background ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, name="band-sweep-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

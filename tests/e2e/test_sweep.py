@@ -169,6 +169,24 @@ def test_ctrl_c_ends_at_once_and_keeps_what_is_done(folder: Path) -> None:
     assert _group_ends(process.pid)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_a_sweep_that_is_killed(folder: Path, number: int) -> None:
+    command = [sys.executable, "-m", "band", "sweep", "--device", "pixel4", "--policy", "heft"]
+    command += ["--trace", "t1.jsonl", "--trace", "t60.jsonl", "--seeds", "400"]
+    command += ["--out", f"killed{number:d}"]
+    kept = folder / f"killed{number:d}" / "cells.jsonl"
+    with subprocess.Popen(
+        command, cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        for _ in range(600):
+            sleep(0.1)
+            if kept.exists() and kept.read_bytes():
+                break
+        process.send_signal(number)
+    assert process.returncode == -number
+    assert _group_ends(process.pid)
+
+
 def _group_ends(group: int) -> bool:
     """Return whether no process of a group is left within half a minute."""
     for _ in range(300):

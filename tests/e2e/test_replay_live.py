@@ -19,6 +19,7 @@ from band.replay.policies import choose_policies
 from band.replay.replay import compare, engine_runner, sim_runner, summaries
 from band.rpc.client import Client
 from band.rpc.daemon import Daemon
+from band.scheduler.events import PolicySwapped
 from band.testing import models
 from band.testing.devices import FALLBACK, split_device
 from band.trace.contents import contents
@@ -95,6 +96,22 @@ def test_an_engine_replays_a_trace_and_its_inbox_decides_alike(
     result = replay_decisions(read_inbox(folder.inbox("shortest_expected_latency")))
     assert result.difference is None
     assert result.events > 80
+
+
+def test_an_engine_takes_a_policy_with_its_parameters_from_yaml(
+    trace: Trace, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text("name: edf\nparams: {window: 3, shed: false}\n")
+    holds = contents(trace)
+    chosen, _ = choose_policies([str(tmp_path / "mine.yaml")])
+    folder = OutputFolder(tmp_path / "out")
+    (run,) = compare(engine_runner(trace, holds, split_device()), trace, chosen, folder=folder)
+    (summary,) = summaries([run], holds)
+    check(run, summary)
+    (inbox,) = (tmp_path / "out").glob("*.inbox.jsonl")
+    events = [entry.event for entry in read_inbox(inbox)]
+    swaps = [event for event in events if isinstance(event, PolicySwapped)]
+    assert [(swap.name, dict(swap.params)["window"]) for swap in swaps] == [("edf", 3)]
 
 
 @pytest.fixture

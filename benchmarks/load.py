@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -34,17 +34,24 @@ Found = dict[str, dict[int, Limits]]
 """policy -> seed -> limits."""
 
 
-def run(settings: Sequence[Setting], path: Path | None, jobs: int) -> Found:
+def run(
+    settings: Sequence[Setting],
+    path: Path | None,
+    jobs: int,
+    begin: tuple[int, int] | None = None,
+) -> Found:
     """Return the limits of each policy and seed, in the order of the settings.
 
     Args:
         settings: what to try.
         path: file of verdicts, so that a run that was broken off goes on where it was.
         jobs: processes.
+        begin: where each search begins, as in ``find_limits``.
     """
     done: dict[Setting, Limits] = {}
     start_s = time.perf_counter()
-    for setting, limits in _limits(settings, path, jobs):
+    find = partial(find_limits, path=path, begin=begin)
+    for setting, limits in _limits(settings, find, jobs):
         done[setting] = limits
         print(
             f"[{len(done)}/{len(settings)}, {time.perf_counter() - start_s:.0f} s] "
@@ -59,14 +66,14 @@ def run(settings: Sequence[Setting], path: Path | None, jobs: int) -> Found:
 
 
 def _limits(
-    settings: Sequence[Setting], path: Path | None, jobs: int
+    settings: Sequence[Setting], find: Callable[[Setting], Limits], jobs: int
 ) -> Iterator[tuple[Setting, Limits]]:
     if jobs == 1:
-        yield from ((setting, find_limits(setting, path)) for setting in settings)
+        yield from ((setting, find(setting)) for setting in settings)
         return
     pool: Executor
     with ProcessPoolExecutor(jobs) as pool:
-        futures = {pool.submit(partial(find_limits, one, path)): one for one in settings}
+        futures = {pool.submit(find, one): one for one in settings}
         yield from ((futures[future], future.result()) for future in as_completed(futures))
 
 
@@ -134,6 +141,11 @@ def seed_range(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
+def _pair(text: str) -> tuple[int, int]:
+    on_time, stable = text.split(",")
+    return int(on_time), int(stable)
+
+
 def _policies(text: str) -> list[str]:
     if text == "all":
         return [source.name for source in list_policies() if not source.needs_params]
@@ -154,6 +166,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--limit", action="store_true", help="a line for what no policy can pass")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--begin",
+        type=_pair,
+        metavar="ON_TIME,STABLE",
+        help="percent where each search begins (default: where shorter runs say)",
+    )
     parser.add_argument("--out", type=Path, help="file of verdicts: what it holds is not run again")
     parser.add_argument("--json", metavar="FILE", help="write the JSON document; - is stdout")
     return parser.parse_args(argv)
@@ -172,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in options.seeds
         for policy in policies
     ]
-    found = run(settings, options.out, options.jobs)
+    found = run(settings, options.out, options.jobs, options.begin)
     if options.limit:
         found[LIMIT] = {
             seed: Limits(deadline_limit(seed, options.seconds), 100, 0, 0.0)

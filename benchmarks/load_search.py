@@ -168,20 +168,24 @@ class Limits(NamedTuple):
     cpu_s: float
 
 
-def find_limits(setting: Setting, path: Path | None = None, *, pilot: bool = False) -> Limits:
+def find_limits(
+    setting: Setting, path: Path | None = None, *, begin: tuple[int, int] | None = None
+) -> Limits:
     """Return the limits of a policy on one workload.
-
-    A search with runs of a sixth of the length says where to begin.
 
     Args:
         setting: what is tried.
         path: file of verdicts, read and added to.
-        pilot: it is that search itself.
+        begin: where to look first, on time and stable. Without it, a search with runs of a sixth
+            of the length says where.
     """
-    guess = Limits(50, 50, 0, 0.0)
-    if not pilot:
-        short = setting._replace(seconds=setting.seconds / _PILOT)
-        guess = find_limits(short, path, pilot=True)
+    if begin is not None:
+        return _find(setting, path, Limits(*begin, 0, 0.0))
+    short = setting._replace(seconds=setting.seconds / _PILOT)
+    return _find(setting, path, _find(short, path, Limits(50, 50, 0, 0.0)))
+
+
+def _find(setting: Setting, path: Path | None, guess: Limits) -> Limits:
     load, record = workload(setting.seed), Record(path)
     verdicts = record.read(setting)
 

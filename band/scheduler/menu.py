@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.hops import DOWN_US
 from band.plan.kernel import Kernel
 from band.plan.table import PlanTable, Span
@@ -29,6 +31,7 @@ class Way(NamedTuple):
     span: Span
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Menu:
     """The spans of one plan table that a strategy leaves to a model.
 

@@ -6,6 +6,8 @@ Made for a table when it is first asked for, and given up with it.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.best import BestPlan
 from band.plan.table import Span
 from band.scheduler.plans import JobState
@@ -21,6 +23,7 @@ Ways = tuple[Way, ...]
 _KEPT: Final = 4096
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Outlook:
     """Answers about one effective table of a model.
 
@@ -96,6 +99,7 @@ class Outlook:
         return min(least_us[0], NEVER_US)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Outlooks:
     """The outlooks of the models of a core, made anew with their tables."""
 

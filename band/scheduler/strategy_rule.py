@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from band.plan.hops import DOWN_US
 from band.plan.table import PlanTable, Span
 from band.scheduler.commands import DropReason
@@ -16,6 +18,7 @@ _FOR_EVER_US: Final = 1 << 59
 _LOOK_AGAIN_US: Final = 1_000
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Rule:
     """A strategy in force, with what it has found out about tables and arrivals.
 

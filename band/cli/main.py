@@ -38,20 +38,29 @@ def build_app() -> typer.Typer:
     def root(
         *,
         debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version", help="Print the version.", is_eager=True, callback=_say_version
+            ),
+        ] = False,
     ) -> None:
         del debug  # read from argv by main(), so that it also covers errors before this call
-        if version:
-            from band.scheduler.core import COMPILED
-
-            typer.echo(f"band {__version__}{', compiled core' if COMPILED else ''}")
-            raise typer.Exit
+        del version  # its callback has printed it: without a verb this one is never called
 
     for module in sorted(m.name for m in pkgutil.iter_modules(band.cli.__path__)):
         verb = importlib.import_module(f"band.cli.{module}")
         if hasattr(verb, "register"):
             verb.register(app)
     return app
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from band.scheduler.core import COMPILED
+
+        typer.echo(f"band {__version__}{', compiled core' if COMPILED else ''}")
+        raise typer.Exit
 
 
 def main() -> None:

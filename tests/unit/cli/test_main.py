@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from band import __version__
 from band.cli import main as command
 from band.cli.console import READER_GONE_EXIT_CODE, emit_json
 from band.errors import BandError
@@ -37,6 +38,13 @@ def test_json_goes_to_the_named_file(tmp_path: Path) -> None:
     text = (tmp_path / "found.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"found": "é"}
     assert "é" in text
+
+
+def test_the_version_needs_no_verb() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()[:2]) == (0, ["band", __version__])
 
 
 @pytest.mark.parametrize("args", [("devices",), ("devices", "list", "--json", "-")])

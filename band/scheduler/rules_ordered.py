@@ -1,5 +1,6 @@
 """Policies that are an order and a way to place, whole: what is left to write is the order."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,7 +56,7 @@ class Windowed(Protocol):
         ...
 
 
-class EnergyRule:
+class EnergyRule(ABC):
     """Models take turns by name, each takes the idle processor whose whole run costs least.
 
     Where a table tells no energy, energies cannot be compared: the job goes by latency.
@@ -68,9 +69,9 @@ class EnergyRule:
         self.params = params
         self._by_latency = 0
 
+    @abstractmethod
     def cost(self, span: Span) -> float:
         """Return what a whole run on a processor costs; the least is the best."""
-        raise NotImplementedError
 
     def plan(self, view: View) -> Sequence[Decision]:
         """Return the dispatches of one pass."""

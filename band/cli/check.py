@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from band.cli.console import JsonOption, emit_json, err, print_table
+from band.cli.console import JsonOption, check_places, emit_json, err, print_table
 from band.cli.demands import RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
         """
         from band.runtime.check_report import CheckOptions
 
+        check_places(json)
         demands = demanded(device or "host", rules, strict=strict)
         options = CheckOptions(
             device=demands.device,

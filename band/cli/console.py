@@ -87,8 +87,36 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = f"cannot write {path}: {error.strerror}; name another file"
-        raise BandError(ErrorCode.INVALID_REQUEST, message, path=str(path)) from error
+        raise unwritable(path, str(error.strerror)) from error
+
+
+def check_places(*targets: str | Path | None, folder: Path | None = None) -> None:
+    """Refuse files that cannot be written, before a verb takes its time to make what goes there.
+
+    Args:
+        targets: the files; None and ``-`` are none.
+        folder: one that the verb makes if it is not there.
+
+    Raises:
+        BandError: INVALID_REQUEST for the first that cannot be written.
+    """
+    for target in targets:
+        if target is None or target == "-":
+            continue
+        path = Path(target)
+        parent = path.parent
+        if path.is_dir():
+            raise unwritable(path, "it is a folder")
+        if not parent.is_dir() and parent != folder:
+            raise unwritable(path, f"there is no folder {parent}")
+        if parent.is_dir() and not os.access(path if path.exists() else parent, os.W_OK):
+            raise unwritable(path, "its place is read-only")
+
+
+def unwritable(path: Path, why: str) -> BandError:
+    """Return the error of a file that cannot be written."""
+    message = f"cannot write {path}: {why}; name another file"
+    return BandError(ErrorCode.INVALID_REQUEST, message, path=str(path))
 
 
 def _end_without_reader() -> NoReturn:

@@ -1,17 +1,15 @@
 """``band profile``: measure what the subgraphs of models cost on this machine."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from band.cli.console import err, out, print_table
+from band.cli.console import check_places, err, out, print_table, unwritable
 from band.cli.demands import Demands, RulesOption, StrictOption, demanded
 
 if TYPE_CHECKING:
     from band.device.rules import Rules
-    from band.errors import BandError
     from band.runtime.profiler import Wanted
     from band.runtime.profiling import Profile
     from band.runtime.registration import AnalysisOptions
@@ -68,7 +66,7 @@ def register(app: typer.Typer) -> None:
 
         chosen = _chosen(models or [], config, device)
         demands = demanded(chosen.device, rules, strict=strict)
-        _check_place(path)
+        check_places(path)
         wanted = _opened(chosen, demands)
         with bars() as progress:
             profile, refused = profile_models(
@@ -120,28 +118,11 @@ def _opened(chosen: _Chosen, demands: Demands) -> "list[Wanted]":
     return found
 
 
-def _check_place(path: Path) -> None:
-    """Refuse a file that cannot be written before anything is measured."""
-    if path.is_dir():
-        raise _unwritable(path, "it is a folder")
-    if not path.parent.is_dir():
-        raise _unwritable(path, f"there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise _unwritable(path, f"nothing may be written to folder {path.parent}")
-
-
-def _unwritable(path: Path, why: str) -> "BandError":
-    from band.errors import BandError, ErrorCode
-
-    message = f"cannot write {path}: {why}; name another file with --out"
-    return BandError(ErrorCode.INVALID_REQUEST, message, path=str(path))
-
-
 def _write(profile: "Profile", path: Path) -> None:
     try:
         profile.write(path)
     except OSError as error:
-        raise _unwritable(path, str(error.strerror)) from error
+        raise unwritable(path, str(error.strerror)) from error
     err.print(f"wrote {len(profile.measured)} measurements to {path}", markup=False)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from band.cli.bars import bars
-from band.cli.console import JsonOption, emit_json, err, out, print_table
+from band.cli.console import JsonOption, check_places, emit_json, err, out, print_table
 
 if TYPE_CHECKING:
     from band.metrics.runs import RunRecords
@@ -99,6 +99,7 @@ def replay_trace(path: Path, options: _Options, json: str | None, out_dir: Path 
     from band.trace.contents import contents
     from band.trace.reader import read_trace
 
+    check_places(json, folder=out_dir)
     trace = read_trace(path)
     with err.status(f"checking {path}"):
         holds = contents(trace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from band.cli.bars import bars
-from band.cli.console import JsonOption, emit_json, err, out, write_text
+from band.cli.console import JsonOption, check_places, emit_json, err, out, write_text
 
 if TYPE_CHECKING:
     from band.search.search import Found
@@ -71,6 +71,7 @@ def search_plan(path: Path, options: _Options, out_file: Path | None, json: str 
     """Search a plan and write what was asked for."""
     from band.search.plan_file import plan_text
 
+    check_places(out_file, json)
     found = _search(path, options)
     remarks = _remarks(found, path, options)
     if out_file is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from band.cli.bars import bars
-from band.cli.console import JsonOption, emit_json, err, print_table, write_text
+from band.cli.console import JsonOption, check_places, emit_json, err, print_table, write_text
 
 if TYPE_CHECKING:
     from band.replay.sweep import Row
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FAILED_EXIT_CODE = 1
 _SHOWN = 5
+"""So many failed cells, and as many notes, are told one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ def register(app: typer.Typer) -> None:
         from band.replay.sweep_output import check_parquet
         from band.replay.sweep_pools import pool_opener
 
+        check_places(json, csv, parquet, folder=out_dir)
         if parquet is not None:
             check_parquet()
         open_pool = pool_opener(executor, workers)
@@ -129,9 +131,14 @@ def _write(rows: "Sequence[Row]", outputs: _Outputs) -> int:
         write_parquet(rows, outputs.parquet)
     if outputs.json != "-":
         print_table(sweep_table([row.to_json() for row in rows]))
-    failed = [row for row in rows if row.error is not None]
-    for row in failed[:_SHOWN]:
-        err.print(f"failed: {row.cell.label()}: {row.error}", markup=False)
-    if len(failed) > _SHOWN:
-        err.print(f"failed: {len(failed) - _SHOWN} more cells")
+    failed = [f"{row.cell.label()}: {row.error}" for row in rows if row.error is not None]
+    _tell("failed", failed)
+    _tell("note", [f"{row.cell.label()}: {report}" for row in rows for report in row.reports])
     return len(failed)
+
+
+def _tell(word: str, sentences: Sequence[str]) -> None:
+    for sentence in sentences[:_SHOWN]:
+        err.print(f"{word}: {sentence}", markup=False)
+    if len(sentences) > _SHOWN:
+        err.print(f"{word}: {len(sentences) - _SHOWN} more; --json and --csv have all")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from band.cli import xrbench_options as options
-from band.cli.console import JsonOption, emit_json, err, out, print_table, write_text
+from band.cli.console import JsonOption, check_places, emit_json, err, out, print_table, write_text
 from band.cli.xrbench_options import Given
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def register(app: typer.Typer) -> None:
             summary=summary,
             json=json,
         )
+        check_places(schedule, summary, json)
         if score is not None:
             _score(score, given)
         elif _refused(_play(given), given):

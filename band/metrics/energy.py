@@ -35,9 +35,14 @@ class Energy:
 
 
 def powers(processors: Iterable[Processor]) -> dict[str, Power]:
-    """Return the power of each processor whose active power is known; idle is 0 if it is not."""
+    """Return the power of each processor that is there and whose active power is known.
+
+    Idle power is 0 if it is not known.
+    """
     return {
-        p.name: Power(p.active_mw, p.idle_mw or 0) for p in processors if p.active_mw is not None
+        p.name: Power(p.active_mw, p.idle_mw or 0)
+        for p in processors
+        if p.available and p.active_mw is not None
     }
 
 

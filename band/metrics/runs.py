@@ -35,6 +35,8 @@ class RunRecords:
         tasks: one of each task.
         processors: names of all processors, in the order of the device.
         reports: what must be known to read the figures, each a sentence.
+        replaced: the one of them that says that the core replaced the policy, so that the figures
+            are not those of the policy alone; None if it did not.
         capacity_bound: the limit that no policy can pass, as JSON; None if it is not known.
         on_time_bound: how many requests can meet their deadlines at most, under any policy; None
             if it is not known.
@@ -48,6 +50,7 @@ class RunRecords:
     tasks: tuple[TaskRecord, ...]
     processors: tuple[str, ...]
     reports: tuple[str, ...] = ()
+    replaced: str | None = None
     capacity_bound: Mapping[str, Any] | None = None
     on_time_bound: int | None = None
     power: Mapping[str, Power] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from band.replay.inputs import random_inputs
 from band.replay.open_loop import Ended, Inputs, OpenLoop
 from band.replay.policies import ChosenPolicy
 from band.replay.progress import Progress, ignore_progress
-from band.replay.reports import lateness, overruns, replacements
+from band.replay.reports import lateness, overruns, replacement, replacements
 from band.runtime.engine import Engine
 from band.runtime.futures import InferFuture, InferResult
 from band.runtime.options import EngineOptions
@@ -100,6 +100,7 @@ class EngineReplay:
                 *lateness(late_us),
                 *overruns(sum(overran), len(overran)),
             ),
+            replaced=replacement(stats.core.reports),
             power=powers(self.device.processors),
             wall={"elapsed_s": elapsed_s, "latest_send_us": late_us} if self.wall else None,
         )

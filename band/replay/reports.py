@@ -20,6 +20,11 @@ def replacements(reports: Sequence[PolicyReport]) -> tuple[str, ...]:
     )
 
 
+def replacement(reports: Sequence[PolicyReport]) -> str | None:
+    """Return the sentence on the first policy that the core replaced, None if it replaced none."""
+    return next(iter(replacements([r for r in reports if r.replaced])), None)
+
+
 def intruders(found: Intrusions | None) -> tuple[str, ...]:
     """Return a sentence if tasks ran into reserved slots."""
     if found is None or not found.tasks:

@@ -13,7 +13,7 @@ from band.metrics.recorder import Recorder
 from band.metrics.runs import RunLabel, RunRecords
 from band.replay.bound import Limits
 from band.replay.policies import ChosenPolicy
-from band.replay.reports import intruders, replacements
+from band.replay.reports import intruders, replacement, replacements
 from band.replay.wall import DecisionTimes, EventCount
 from band.runtime.registration import Prepared, memory_for_slices
 from band.scheduler.events import ModelAdded
@@ -104,6 +104,7 @@ class SimSetup:
                 *result.notes,
                 *intruders(result.intrusions),
             ),
+            replaced=replacement(result.policy_reports),
             power=powers(device.processors),
             wall=wall,
         )

@@ -28,6 +28,11 @@ class Row(NamedTuple):
         failed: dict[str, str] | None = self.figures.get("error")
         return None if failed is None else failed["message"]
 
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Return what must be known to read its figures, each a sentence."""
+        return tuple(self.figures.get("reports", ()))
+
     def to_json(self) -> dict[str, Any]:
         """Return it as it stands in the document of a sweep."""
         cell = self.cell

@@ -50,6 +50,8 @@ def pack_policy(policy: ChosenPolicy) -> bytes:
 def play(packed: bytes, packed_policy: bytes, seed: int) -> Figures:
     """Return the figures of one simulated replay; what goes wrong is in them.
 
+    A policy that the core had to replace has none: they would be the default policy's.
+
     Args:
         packed: by :func:`pack`.
         packed_policy: by :func:`pack_policy`. It is looked up here by its reference, and refused
@@ -60,6 +62,8 @@ def play(packed: bytes, packed_policy: bytes, seed: int) -> Figures:
         case = _unpacked(packed)
         policy: ChosenPolicy = pickle.loads(packed_policy)  # noqa: S301 - our own bytes
         run = case.setup.run(case.trace, policy, seed=seed)
+        if run.replaced is not None:
+            return failure(ErrorCode.POLICY_FAILED, run.replaced)
         held = case.contents
         return summarise(run, sent=held.models, trace_us=held.trace_us).to_json()
     except BandError as error:

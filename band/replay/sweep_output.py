@@ -16,6 +16,7 @@ _FIRST: Final = ("trace", "device", "policy", "seed")
 _LAST: Final = "error"
 _LEFT_OUT: Final = frozenset({"models", "processors"})
 """Figures of single models and processors have other columns on every device: see the JSON."""
+_REPORTS: Final = "reports"
 _BOUND: Final = "capacity_bound"
 
 
@@ -86,6 +87,8 @@ def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, V
         name = f"{prefix}{key}"
         if name == _LAST:
             yield name, value["message"]
+        elif name == _REPORTS:
+            yield name, "; ".join(value)
         elif name == "requests.dropped":
             for reason in DropReason:
                 yield f"{name}.{reason}", value.get(reason, 0)

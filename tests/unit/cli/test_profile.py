@@ -124,5 +124,5 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
 ) -> None:
     monkeypatch.setattr(profiler, "profile_models", pytest.fail)
     for place, why in ((tmp_path / "none" / "p.json", "no folder"), (tmp_path, "is a folder")):
-        with pytest.raises(BandError, match=f"{why}.*name another file with --out"):
+        with pytest.raises(BandError, match=f"{why}.*name another file"):
             _run("profile", model, "--runs", 1, "--out", place)

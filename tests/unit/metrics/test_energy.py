@@ -29,7 +29,12 @@ def test_without_the_power_of_a_processor_that_ran_models_have_no_energy() -> No
     assert found.total_uj is None
 
 
-def test_only_processors_with_an_active_power_have_one() -> None:
-    cpu, gpu, npu = (make_processor(name) for name in ("cpu", "gpu", "npu"))
-    known = replace(cpu, active_mw=5), replace(gpu, active_mw=7, idle_mw=2), replace(npu, idle_mw=1)
+def test_only_processors_that_are_there_and_have_an_active_power_have_one() -> None:
+    cpu, gpu, npu, dsp = (make_processor(name) for name in ("cpu", "gpu", "npu", "dsp"))
+    known = (
+        replace(cpu, active_mw=5),
+        replace(gpu, active_mw=7, idle_mw=2),
+        replace(npu, idle_mw=1),
+        replace(dsp, active_mw=9, idle_mw=500, available=False),
+    )
     assert powers(known) == {"cpu": Power(5, 0), "gpu": Power(7, 2)}

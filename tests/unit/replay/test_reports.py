@@ -1,4 +1,4 @@
-from band.replay.reports import intruders, lateness, overruns, replacements
+from band.replay.reports import intruders, lateness, overruns, replacement, replacements
 from band.scheduler.options import PolicyReport
 from band.sim.intrusions import Intrusions
 
@@ -27,3 +27,10 @@ def test_overruns_are_told_with_their_sum() -> None:
     assert overruns(0, 0) == ()
     (sentence,) = overruns(45_000, 3)
     assert sentence.startswith("3 tasks overran their emulated time, by 45.0 ms together")
+
+
+def test_a_policy_that_only_got_no_advice_was_not_replaced() -> None:
+    unadvised = PolicyReport(policy="mine", reason="no time", at_us=1, replaced=False)
+    replaced = PolicyReport(policy="mine", reason="no plan", at_us=2)
+    assert replacement(()) is replacement((unadvised,)) is None
+    assert replacement((unadvised, replaced)) == replacements((replaced,))[0]

@@ -29,6 +29,26 @@ from band.trace.writer import write_trace
 POLICIES = ("heft", "shortest_expected_latency")
 DEVICES = ("pixel4", "coral_dev_board")
 POISON = "poison"
+FAILING = """
+from dataclasses import dataclass
+
+from band.scheduler.policy import PolicyInfo
+
+
+@dataclass(frozen=True)
+class Params:
+    pass
+
+
+class Failing:
+    info = PolicyInfo(name="failing", summary="never gets far", source="")
+
+    def __init__(self, params):
+        pass
+
+    def plan(self, view):
+        raise RuntimeError("not today")
+"""
 
 
 @pytest.fixture
@@ -122,6 +142,25 @@ def test_a_policy_that_asks_for_advice_works_in_a_cell(trace: str) -> None:
     rows = sweep(make_grid([trace], ["pixel4"], policies), Pools())
     assert [row.error for row in rows] == [None, None]
     assert [row.figures["reports"] for row in rows] == [[], []]
+
+
+def test_a_cell_whose_policy_was_replaced_has_failed(trace: str, tmp_path: Path) -> None:
+    """Its figures would be those of the default policy under the name of another one."""
+    failing = tmp_path / "failing.py"
+    failing.write_text(FAILING, encoding="utf-8")
+    failed, played = sweep(make_grid([trace], ["pixel4"], [str(failing), "heft"]), Pools())
+    reason = "was replaced by the default one at 0 us: it raised RuntimeError: not today"
+    assert failed.error == f"policy {failing} {reason}"
+    assert set(failed.figures) == {"error"}
+    assert played.error is None
+
+
+def test_what_must_be_known_stands_in_every_kind_of_file(trace: str) -> None:
+    (row,) = sweep(make_grid([trace], ["pixel4"], ["heft"]), Pools())
+    told = row._replace(figures={**row.figures, "reports": ["one thing", "another"]})
+    assert told.reports == ("one thing", "another")
+    (line,) = csv.DictReader(io.StringIO(csv_text([told])))
+    assert line["reports"] == "one thing; another"
 
 
 def test_what_is_named_twice_is_played_once(trace: str) -> None:

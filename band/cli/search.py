@@ -150,6 +150,6 @@ def _figures(found: "Found", fitness: tuple[float, ...], load: float) -> str:
         Objective.LATENCY: f"mean latency {format_us(round(-fitness[0]))}",
     }
     if found.objective is Objective.ENERGY:
-        met = f"{100 * fitness[0]:.2f} % of the deadlines met (99 are enough)"
+        met = f"{100 * fitness[2]:.2f} % of the deadlines met (99 are enough)"
         return f"{-fitness[1] / 1e6:.3f} J, {met}"
     return words[found.objective]

@@ -146,7 +146,7 @@ class _Space:
     ) -> None:
         self._shed, self._salvage, self._split = shed, shed and salvage, split
         spans = [span for table in tables.values() for span in table.spans]
-        self._energy = any(span.energy_uj for span in spans)
+        self._energy = bool(spans) and all(span.energy_uj for span in spans)
         self._usable = {
             name: sum(1 << p for p in {span.processor for span in table.spans})
             for name, table in tables.items()

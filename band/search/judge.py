@@ -115,8 +115,16 @@ def _check(trace: FlatTrace, tables: Sequence[PlanTable], objective: Objective) 
             f"no request of the trace has a deadline, so there is no {objective} to search for; "
             "use --objective latency or fps, or give the scenario deadlines",
         )
-    if objective is Objective.ENERGY and not any(s.energy_uj for t in tables for s in t.spans):
+    if objective is Objective.ENERGY:
+        _check_energy(tables)
+
+
+def _check_energy(tables: Sequence[PlanTable]) -> None:
+    """Refuse to compare energies of which some are not known: 0 would always be the least."""
+    silent = sorted({t.processors[s.processor] for t in tables for s in t.spans if not s.energy_uj})
+    if silent:
         raise BandError(
             ErrorCode.INVALID_REQUEST,
-            "the device says nothing of energy; use another objective or another device",
+            f"the device does not tell the power of {', '.join(silent)}, so energies cannot be "
+            "compared; give active_mw in a copy of the device file, or use another objective",
         )

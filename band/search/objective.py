@@ -78,7 +78,7 @@ def fitness(
         if objective is Objective.LOAD:
             found = (min(met, REAL_TIME) - max(0.0, undrained(trace, run) - DRAINED), *found)
         elif objective is Objective.ENERGY:
-            found = (min(met, REAL_TIME), -energy_uj, *found[1:])
+            found = (min(met, REAL_TIME), -energy_uj, *found)
     return tuple(round(value, _DIGITS) for value in found)
 
 

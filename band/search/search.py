@@ -100,7 +100,7 @@ def search(
         if objective is Objective.LOAD:
             load = sustained_under_core(problem, policy, evolved.load or 1.0)
         played = play_under_core(problem, policy, load or 1.0)
-        fit = fitness(objective, *played, judge.energy_uj(genome))
+        fit = fitness(objective, *played)
         judged.append((load, fit, -number, flat, plan))
         progress("judging finalists", number, len(finalists))
     core_load, fit, _, flat, plan = max(judged, key=lambda row: row[:3])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from band.device.profile import Device
 from band.plan.table import PlanTable
@@ -41,9 +42,21 @@ class SearchProblem:
         )
 
 
-def play_under_core(
-    problem: SearchProblem, policy: PolicySwapped, load: float = 1.0
-) -> tuple[FlatTrace, FlatRun]:
+class Played(NamedTuple):
+    """What became of a trace.
+
+    Attributes:
+        trace: as it was played.
+        run: its times.
+        energy_uj: what its tasks took; 0 where the power of a processor is not known.
+    """
+
+    trace: FlatTrace
+    run: FlatRun
+    energy_uj: float
+
+
+def play_under_core(problem: SearchProblem, policy: PolicySwapped, load: float = 1.0) -> Played:
     """Return what a policy makes of the trace at some load, on the device with its noise.
 
     Args:
@@ -66,17 +79,25 @@ def play_under_core(
         if record.outcome == "completed":
             arrived_us[record.request] = record.arrived_us
             finished_us[record.request] = record.finished_us
-    busy_us = dict.fromkeys((p.name for p in problem.device.processors), 0)
+    processors = problem.device.processors
+    busy_us = dict.fromkeys((p.name for p in processors), 0)
+    active_mw = {p.name: p.active_mw or 0 for p in processors}
+    energy_nj = 0
     for task in run.tasks:
         busy_us[task.processor] += task.finished_us - task.dispatched_us
+        energy_nj += task.run_us * active_mw[task.processor]
     last_us = max([0, *(record.finished_us for record in run.requests)])
-    return flat, FlatRun(arrived_us, finished_us, list(busy_us.values()), len(run.tasks), last_us)
+    times = FlatRun(arrived_us, finished_us, list(busy_us.values()), len(run.tasks), last_us)
+    return Played(flat, times, energy_nj / 1000)
 
 
 def sustained_under_core(
     problem: SearchProblem, policy: PolicySwapped, guess: float = 1.0
 ) -> float:
     """Return the highest load at which a policy keeps real time, to half a percent; 0 for none."""
-    return highest_load(
-        lambda load: keeps_real_time(*play_under_core(problem, policy, load)), guess
-    )
+
+    def sustains(load: float) -> bool:
+        trace, run, _ = play_under_core(problem, policy, load)
+        return keeps_real_time(trace, run)
+
+    return highest_load(sustains, guess)

@@ -142,7 +142,29 @@ def test_the_least_energy_is_looked_for_among_plans_in_real_time() -> None:
     tight = search(problem(tables, fast), Objective.ENERGY, QUICK)
     assert [m.variants[0].steps[0].processor for m in calm.plan.models.values()] == ["cpu"]
     assert [m.variants[0].steps[0].processor for m in tight.plan.models.values()] == ["gpu"]
-    assert (calm.flat[:2], tight.flat[:2]) == ((0.99, -250.0), (0.99, -2500.0))
+    assert (calm.flat[:3], tight.flat[:3]) == ((0.99, -250.0, 1.0), (0.99, -2500.0, 1.0))
+
+
+def test_energy_under_the_core_is_that_of_the_tasks_that_ran() -> None:
+    """The plan's is 50 times 9 uJ; with noise the device as it is takes another."""
+    table = whole("m", cpu=900)
+    tables = [replace(table, spans=tuple(s._replace(energy_uj=9) for s in table.spans))]
+    trace = steady("m", 2_000, 50, deadline_us=2_000)
+    for noise_sigma, least, most in ((0.0, 450.0, 450.0), (0.2, 400.0, 600.0)):
+        asked = problem(tables, trace, noise_sigma)
+        (cpu, *rest) = asked.device.processors
+        device = replace(asked.device, processors=(replace(cpu, active_mw=10), *rest))
+        result = search(replace(asked, device=device), Objective.ENERGY, QUICK)
+        assert result.flat[1] == -450.0
+        assert least <= -result.core[1] <= most
+        assert (result.core[1] == -450.0) == (not noise_sigma)
+
+
+def test_energies_are_not_compared_where_one_is_not_known() -> None:
+    table = whole("m", cpu=900, gpu=100)
+    spans = tuple(s._replace(energy_uj=5 if s.processor == 0 else 0) for s in table.spans)
+    with pytest.raises(BandError, match="does not tell the power of gpu, so energies cannot"):
+        Judge(flatten(steady("m", 10, 3)), [replace(table, spans=spans)], Objective.ENERGY)
 
 
 def test_only_loaded_spans_are_planned_with() -> None:
@@ -160,7 +182,7 @@ def test_only_loaded_spans_are_planned_with() -> None:
     [
         (Objective.SLO, "no request of the trace has a deadline"),
         (Objective.LOAD, "no request of the trace has a deadline"),
-        (Objective.ENERGY, "says nothing of energy"),
+        (Objective.ENERGY, "does not tell the power of cpu, so"),
     ],
 )
 def test_what_cannot_be_searched_for_is_said(goal: Objective, message: str) -> None:
@@ -198,8 +220,8 @@ def test_playing_faster_is_the_same_flat_and_not() -> None:
     rates = rates_per_s(flatten(trace))
     assert set(rates) <= {"m0", "m1", "m2"}
     policy = static_policy(found(Objective.LATENCY).plan)
-    flat, run = play_under_core(problem(tables, trace, noise_sigma=0.1), policy, 1.7)
-    assert len(flat) == len(run.finished_us)
+    played = play_under_core(problem(tables, trace, noise_sigma=0.1), policy, 1.7)
+    assert len(played.trace) == len(played.run.finished_us)
 
 
 @pytest.mark.parametrize("limit", [0.004, 0.9, 1.0, 3.7, 250.0])

@@ -206,20 +206,29 @@ def _score(path: Path, given: Given) -> None:
     from band.cli.xrbench_view import scores_table
     from band.xrbench.batch import find
     from band.xrbench.document import scores_document
-    from band.xrbench.schedule import read_schedule, score_schedule, summary_csv
+    from band.xrbench.result import Mode
+    from band.xrbench.schedule import maybe_running, read_schedule, score_schedule, summary_csv
 
     if given.scenario is None:
         raise _invalid("--score needs the scenario of the schedule: --scenario N")
     mode = _mode(given)
     scenario = find(given.scenario)
-    scores = score_schedule(scenario, read_schedule(path), mode)
+    inferences = read_schedule(path)
+    scores = score_schedule(scenario, inferences, mode)
+    unsure = maybe_running(scenario, inferences) if mode is Mode.COMPAT else ()
     if given.summary is not None:
         write_text(given.summary, summary_csv(scores))
     if given.json is not None:
         head = {"scenario": scenario.name, "mode": str(mode), "schedule": str(path)}
-        emit_json(head | scores_document(scores), given.json)
+        emit_json(head | scores_document(scores) | {"maybe_running": list(unsure)}, given.json)
     if given.json != "-":
         print_table(scores_table(f"{scenario.name}, {path.name}, {mode} mode", scores))
+    if unsure:
+        err.print(
+            f"counted as dropped, but may have run when the last frame arrived, which a schedule "
+            f"does not tell and the release does not count: {', '.join(unsure)}",
+            markup=False,
+        )
 
 
 def _invalid(message: str) -> Exception:

@@ -13,7 +13,7 @@ from typing import Final
 
 from band.errors import BandError, ErrorCode
 from band.xrbench.result import Mode
-from band.xrbench.scenarios import Scenario
+from band.xrbench.scenarios import Scenario, ScenarioModel
 from band.xrbench.scores import Inference, Scores, score
 
 COLUMNS: Final = (
@@ -104,7 +104,8 @@ def score_schedule(scenario: Scenario, inferences: Sequence[Inference], mode: Mo
 
     In correct mode every frame that is not in it was dropped. The release forgets what waits or
     runs when the last frame of all arrives; so in compat mode only missing frames that were late
-    by then count as dropped.
+    by then count as dropped. One that was late and still ran then counts too: the file cannot tell
+    it from a dropped one (see ``maybe_running``).
 
     Args:
         scenario: that was played, without models of a probability below 1: no file tells which of
@@ -130,16 +131,50 @@ def score_schedule(scenario: Scenario, inferences: Sequence[Inference], mode: Mo
             message = f"frame {inference.frame} of {model.name} {problem}; check the schedule"
             raise BandError(ErrorCode.INVALID_TRACE, message, model=model.name)
         seen[model.name].add(inference.frame)
-    last_ms = max((model.frames - 1) * model.period_ms for model in scenario.models)
     dropped = {
         model.name: sum(
             number not in seen[model.name]
-            and (mode is Mode.CORRECT or (number + 1) * model.period_ms < last_ms)
+            and (mode is Mode.CORRECT or _due_ms(model, number) < _last_arrival_ms(scenario))
             for number in range(model.frames)
         )
         for model in scenario.models
     }
     return score(seen, inferences, dropped)
+
+
+def maybe_running(scenario: Scenario, inferences: Sequence[Inference]) -> tuple[str, ...]:
+    """Return the frames that compat mode counts as dropped but that may have run at its end.
+
+    Such a frame is late when the last one of all arrives, and some accelerator had nothing to do
+    any more when it was due: it may have started it in time and not finished. The release does not
+    count that as a drop, so where there is such a frame its own score may be higher.
+
+    Args:
+        scenario: that was played.
+        inferences: of the schedule.
+
+    Returns:
+        The name of the model and the number of the frame, of each.
+    """
+    free_ms: dict[int, float] = {}
+    for i in inferences:
+        free_ms[i.accelerator] = max(free_ms.get(i.accelerator, 0.0), i.completed_ms)
+    seen = {(i.model, i.frame) for i in inferences}
+    first_free_ms, last_ms = min(free_ms.values(), default=0.0), _last_arrival_ms(scenario)
+    return tuple(
+        f"{model.name} {number}"
+        for model in scenario.models
+        for number in range(model.frames)
+        if (model.name, number) not in seen and first_free_ms <= _due_ms(model, number) < last_ms
+    )
+
+
+def _due_ms(model: ScenarioModel, number: int) -> float:
+    return (number + 1) * model.period_ms
+
+
+def _last_arrival_ms(scenario: Scenario) -> float:
+    return max((model.frames - 1) * model.period_ms for model in scenario.models)
 
 
 def _inference(path: Path, line: int, row: list[str], *, accuracy: bool) -> Inference:

@@ -11,9 +11,9 @@ from band.testing.xrbench_data import cost_table, dual_cases, expected
 from band.xrbench import compat, correct
 from band.xrbench.case import make_case
 from band.xrbench.costs import Accelerator, Cost, CostTable, Setting
-from band.xrbench.result import CaseResult
+from band.xrbench.result import CaseResult, Mode
 from band.xrbench.scenarios import Scenario, ScenarioModel, find_scenario
-from band.xrbench.schedule import read_schedule, schedule_csv
+from band.xrbench.schedule import maybe_running, read_schedule, schedule_csv, score_schedule
 
 SCHEDULE = "schedule_VR_gaming__Single_4K__WS.csv"
 
@@ -45,6 +45,27 @@ def test_all_published_cases_with_complete_costs_score_the_same(published: Path)
         "AS_ED_TCN was never measured on accelerator 1 of Dual_8K__RS_RS",
         "AS_ED_TCN was never measured on accelerator 0 of Dual_8K__WS_OS",
     ]
+
+
+def test_a_schedule_scores_as_its_run_or_says_which_frames_it_does_not_tell(
+    published: Path,
+) -> None:
+    table, different, silent = cost_table(published), 0, 0
+    for entry in expected(published):
+        try:
+            case = make_case(table, entry["setting"], find_scenario(entry["scenario"]))
+        except BandError:
+            continue
+        for rule in compat.RULES:
+            result = compat.run(case, rule)
+            scores = score_schedule(case.scenario, result.inferences, Mode.COMPAT)
+            told = maybe_running(case.scenario, result.inferences)
+            silent += not told
+            if scores.overall != pytest.approx(result.scores.overall, abs=1e-6):
+                different += 1
+                assert told, case.name
+                assert scores.overall < result.scores.overall
+    assert (different, silent) == (4, 43)
 
 
 def test_the_nine_dual_cases_have_their_published_mean(published: Path) -> None:

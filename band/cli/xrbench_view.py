@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from band.xrbench.scores import Scores
 
 REFUSED = "refused"
+_TIME_OVER = (
+    "* time over: no score can pass this bound, but with more --bound-seconds it may be lower"
+)
 
 
 def case_table(outcome: "Outcome") -> Group:
@@ -62,7 +65,7 @@ def grid_table(mode: str, outcomes: "Sequence[Outcome]") -> Group:
         cells = [_overall(found[policy]) for policy in policies]
         if bounded:
             bound = next(iter(found.values())).bound
-            cells.append("-" if bound is None else f"{bound.overall:.2f}")
+            cells.append("-" if bound is None else _bound([bound]))
         table.add_row(f"{case.setting} {case.scenario}", *cells)
     complete = [
         found for found in by_case.values() if all(o.result is not None for o in found.values())
@@ -72,9 +75,18 @@ def grid_table(mode: str, outcomes: "Sequence[Outcome]") -> Group:
         means = [_mean([found[policy] for found in complete]) for policy in policies]
         if bounded:
             bounds = [next(iter(found.values())).bound for found in complete]
-            means.append(f"{fmean(bound.overall for bound in bounds if bound is not None):.2f}")
+            means.append(_bound([bound for bound in bounds if bound is not None]))
         table.add_row(f"mean of {len(complete)}", *means)
-    return Group(Text(f"overall scores, {mode} mode (simulated)"), table)
+    title = Text(f"overall scores, {mode} mode (simulated)")
+    if all(outcome.bound is None or outcome.bound.proven for outcome in outcomes):
+        return Group(title, table)
+    return Group(title, table, Text(_TIME_OVER))
+
+
+def _bound(bounds: "Sequence[Bound]") -> str:
+    """Return the mean of bounds, marked where the time was over before one was proven."""
+    mark = "" if all(bound.proven for bound in bounds) else "*"
+    return f"{fmean(bound.overall for bound in bounds):.2f}{mark}"
 
 
 def _overall(outcome: "Outcome") -> str:

@@ -74,6 +74,8 @@ def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
 
     row("completed", lambda s: str(s.total.requests.completed))
     row("not completed", lambda s: str(s.total.requests.sent - s.total.requests.completed))
+    for reason in sorted({reason for s in summaries for reason, _ in s.total.requests.dropped}):
+        row(f"  dropped, {reason.replace('_', ' ')}", partial(_dropped, reason))
     row("frames per second" if frames else "requests per second", lambda s: f"{s.total.fps:.1f}")
     if frames:
         row("frames on time", lambda s: _share(s.total.frames.on_time / frames))
@@ -83,13 +85,15 @@ def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
         row("  share of the limit", lambda s: _share(s.slo_share))
     for percent in _SHOWN:
         row(f"latency p{percent}", partial(_percentile, percent))
+    if any(s.capacity_share is not None for s in summaries):
+        row("share of the capacity bound", lambda s: _share(s.capacity_share))
     row("queue time, mean", lambda s: format_us(s.total.queue_mean_us))
     if first.fairness is not None:
         row("slowdown (ANTT)", _slowdown)
     row("split requests", lambda s: str(s.total.split_requests))
     for name in first.processors:
         row(f"{name} busy", partial(_busy, name))
-    if first.energy_uj is not None:
+    if any(s.energy_uj is not None for s in summaries):
         row("energy", lambda s: _energy(s.energy_uj))
     for name in first.wall or {}:
         row(f"wall {name}", partial(_wall, name))
@@ -98,6 +102,10 @@ def _runs(header: Header, summaries: Sequence[RunSummary]) -> Group:
 
 def _percentile(percent: float, summary: RunSummary) -> str:
     return format_us(summary.total.percentile_us(percent))
+
+
+def _dropped(reason: str, summary: RunSummary) -> str:
+    return str(dict(summary.total.requests.dropped).get(reason, 0))
 
 
 def _slowdown(summary: RunSummary) -> str:

@@ -24,6 +24,8 @@ _TOKEN: Final = re.compile(r"//[^\n]*|[{}:,;]|[^\s{}:,;]+")
 _KEYS: Final = ("FPS", "Probability", "Dependency", "Layer")
 _SEPARATORS: Final = frozenset(":,;")
 _MOST_FPS: Final = 1000
+_MOST_DIGITS: Final = 9
+_MOST_MACS: Final = 10**18
 _GIGA: Final = 1e9
 
 
@@ -111,7 +113,7 @@ class _Reader:
 
     def _fps(self) -> int:
         value = self._value("FPS")
-        fps = int(value.text) if value.text.isascii() and value.text.isdigit() else 0
+        fps = _whole(value.text) or 0
         if not 1 <= fps <= _MOST_FPS or 1000 // fps > RUN_MS:
             raise self._bad(
                 value.line, f"FPS must be a whole number from 2 to {_MOST_FPS}, not '{value.text}'"
@@ -155,10 +157,12 @@ class _Reader:
         self._open("Dimensions")
         product = 1
         while (key := self._next()).text != "}":
-            size = self._next()
-            if not (size.text.isascii() and size.text.isdigit()):
+            size = _whole(self._next().text)
+            if size is None:
                 raise self._bad(key.line, f"dimension {key.text or '?'} is no whole number")
-            product *= int(size.text)
+            product *= size
+            if product > _MOST_MACS:
+                raise self._bad(key.line, "no layer has that many multiply-accumulates")
         return product / _GIGA
 
     def _skip(self, line: int) -> None:
@@ -217,6 +221,13 @@ class _Reader:
     def _bad(self, line: int, sentence: str) -> BandError:
         message = f"{self._path}:{line}: {sentence}"
         return BandError(ErrorCode.INVALID_CONFIG, message, path=str(self._path), line=line)
+
+
+def _whole(text: str) -> int | None:
+    """Return a whole number, None if the text is none or has more digits than any here."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        return None
+    return int(text)
 
 
 def _tokens(text: str) -> Iterator[_Token]:

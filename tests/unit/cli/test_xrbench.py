@@ -1,5 +1,6 @@
 """``band xrbench`` as a user types it."""
 
+import io
 import json
 import re
 import sys
@@ -8,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from band.cli.main import main
+from band.cli.xrbench_view import grid_table
+from band.testing.xrbench_cases import tiny_case
+from band.xrbench import compat
+from band.xrbench.batch import CaseName, Outcome
+from band.xrbench.result import Bound
+from band.xrbench.scenarios import ScenarioModel
 from band.xrbench.schedule import read_schedule, read_summary
 
 Band = Callable[..., tuple[int, str, str]]
@@ -81,6 +89,28 @@ def test_the_table_shows_models_overall_and_bound(band: Band) -> None:
         for name in ("overall", r"bound(?: \(time over\))?")
     )
     assert 0 < overall <= bound
+
+
+def test_a_bound_whose_time_was_over_is_marked_in_a_table_and_in_its_mean() -> None:
+    result = compat.run(tiny_case([ScenarioModel(name="a", fps=30)], {"a": [5.0]}))
+    outcomes = [
+        Outcome(
+            case=CaseName("tiny", name),
+            policy="latency_greedy",
+            result=result,
+            bound=Bound(overall=overall, proven=proven, variables=1),
+        )
+        for name, overall, proven in (("x", 70.0, True), ("y", 80.0, False))
+    ]
+    written = io.StringIO()
+    Console(file=written, width=100).print(grid_table("correct", outcomes))
+    x, y, mean = (
+        line.split()[-1]
+        for line in written.getvalue().splitlines()
+        if line.startswith(("tiny", "mean"))
+    )
+    assert (x, y, mean) == ("70.00", "80.00*", "75.00*")
+    assert "* time over" in written.getvalue()
 
 
 def test_several_policies_make_a_table_and_a_list_of_documents(band: Band) -> None:

@@ -83,6 +83,7 @@ def test_policies_stand_side_by_side() -> None:
     table = rows(drawn(first))
     assert table["completed"] == ["2", "2"]
     assert table["not completed"] == ["1", "1"]
+    assert table["dropped, quota"] == ["1", "1"]
     assert table["frames on time"] == ["33.3 %", "33.3 %"]
     assert table["deadlines met"] == ["33.3 %", "33.3 %"]
     assert table["latency p50"] == ["12.3 ms", "12.3 ms"]
@@ -96,15 +97,21 @@ def test_the_limit_stands_below_the_deadlines_met() -> None:
     assert table["deadlines met"] == ["33.3 %"]
     assert table["limit of any policy"] == ["66.7 %"]
     assert table["share of the limit"] == ["50.0 %"]
+    assert table["share of the capacity bound"] == ["0.0 %"]
     assert table["slowdown (ANTT)"] == ["2.89x"]
     assert table["queue time, mean"] == ["0 us"]
     assert table["energy"] == ["1.5 J"]
 
 
 def test_what_is_not_known_has_no_row() -> None:
-    bare = replace(summary(), slo_bound=None, energy_uj=None, fairness=None)
-    table = rows(drawn(next(iter(run_tables(HEADER, [bare])))))
-    assert {"limit of any policy", "energy", "slowdown (ANTT)"}.isdisjoint(table)
+    bare = replace(summary(), slo_bound=None, capacity_share=None, energy_uj=None, fairness=None)
+    absent = {
+        "limit of any policy", "share of the capacity bound", "energy", "slowdown (ANTT)",
+    }  # fmt: skip
+    assert absent.isdisjoint(rows(drawn(next(iter(run_tables(HEADER, [bare]))))))
+    beside = rows(drawn(next(iter(run_tables(HEADER, [bare, summary()])))))
+    assert beside["energy"] == ["-", "1.5 J"]
+    assert beside["share of the capacity bound"] == ["-", "0.0 %"]
 
 
 def test_many_policies_get_a_line_each_within_eighty_columns() -> None:

@@ -56,6 +56,7 @@ def test_networks_come_upstream_first_with_rate_probability_and_macs(tmp_path: P
     ("old", "new", "sentence"),
     [
         ("FPS: 60\n", "FPS: sixty\n", "8: FPS must be a whole number from 2 to 1000, not 'sixty'"),
+        ("FPS: 60\n", f"FPS: {'9' * 5_000}\n", "8: FPS must be a whole number"),
         ("FPS: 60 //", "FPS: 0 //", "17: FPS must be a whole number"),
         ("FPS: 60\n", "", "2: network Gaze has no FPS"),
         ("0.75", "1.5", "7: Probability must be from 0 to 1, not '1.5'"),
@@ -65,6 +66,8 @@ def test_networks_come_upstream_first_with_rate_probability_and_macs(tmp_path: P
         ("Network Eyes", "Network Gaze", "16: network Gaze is given twice, first on line 2"),
         ("Network Eyes", "Net Eyes", "16: 'Net' stands where 'Network NAME {' is expected"),
         ("K: 16", "K: x", "12: dimension K is no whole number"),
+        ("K: 16", f"K: {'9' * 400}", "12: dimension K is no whole number"),
+        ("K: 16", "K: 16, A: 999999999, B: 999999999", "12: no layer has that many"),
         ("R: 1, S: 1 } }\n}", "R: 1, S: 1 } }\n", "16: network Eyes is not closed"),
         (TEXT, "// nothing\n", "1: the file has no block"),
     ],

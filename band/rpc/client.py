@@ -57,6 +57,20 @@ class ModelMetadata(NamedTuple):
     outputs: tuple[TensorMetadata, ...]
 
 
+class PolicyInForce(NamedTuple):
+    """The policy in force, with all that decides what it does.
+
+    Attributes:
+        policy: what ``swap_policy`` takes.
+        params: all its parameters.
+        sha256: of its file; "" if it has none.
+    """
+
+    policy: str
+    params: Mapping[str, Any]
+    sha256: str
+
+
 class InferOptions(RequestParameters, total=False):
     """How a request may be asked for: the engine's parameters, and what only travels.
 
@@ -178,9 +192,23 @@ class Client:
         )
         return policies
 
-    def swap_policy(self, policy: str, params: Mapping[str, Any] | None = None) -> str:
-        """Put another policy in force; return its name."""
-        request = band_pb2.SwapPolicyRequest(policy=policy)
+    def policy_in_force(self) -> PolicyInForce:
+        """Return the policy in force; ``swap_policy(*found)`` puts exactly it back."""
+        found = self.policies()
+        params = json.loads(found.current_params_json or "{}")
+        return PolicyInForce(found.current, params, found.current_sha256)
+
+    def swap_policy(
+        self, policy: str, params: Mapping[str, Any] | None = None, sha256: str = ""
+    ) -> str:
+        """Put another policy in force; return its name.
+
+        Args:
+            policy: its name, or what was in force before.
+            params: its parameters; the others take their defaults.
+            sha256: of its file, which must not be another one; "" for any.
+        """
+        request = band_pb2.SwapPolicyRequest(policy=policy, sha256=sha256)
         if params:
             request.params_json = json.dumps(dict(params))
         return str(self._call("SwapPolicy", request).policy)

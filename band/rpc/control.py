@@ -1,6 +1,7 @@
 """Band's own service: the device, plans with reasons, policies, events, recordings, counts."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ class BandService:
         calls: of the inference service, which words what an unknown model is.
         hub: where the engine's records come from.
         recordings: starts and stops recordings.
-        policy_dirs: searched for policies; a request can name installed ones only.
+        policy_dirs: searched for policies; a request can name installed ones, and those that it
+            took out of force, such as the operator's own by path.
     """
 
     def __init__(
@@ -45,6 +47,10 @@ class BandService:
         self._hub = hub
         self._recordings = recordings
         self._policy_dirs = policy_dirs
+        # What the operator, or a request before, put in force may be named again.
+        self._asked_for: set[str] = set()
+        # A client that gives up puts back what was in force: that must come second.
+        self._swapping = threading.Lock()
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handler of each method."""
@@ -96,7 +102,12 @@ class BandService:
     def _list_policies(
         self, _: band_pb2.ListPoliciesRequest, __: grpc.ServicerContext
     ) -> band_pb2.ListPoliciesResponse:
-        response = band_pb2.ListPoliciesResponse(current=self._engine.stats().core.policy)
+        current = self._engine.stats().core.swapped
+        response = band_pb2.ListPoliciesResponse(
+            current=current.name,
+            current_params_json=json.dumps(dict(current.params)),
+            current_sha256=current.sha256,
+        )
         for source in list_policies(self._policy_dirs):
             info = source.info
             response.policies.add(
@@ -107,17 +118,24 @@ class BandService:
     def _swap_policy(
         self, request: band_pb2.SwapPolicyRequest, _: grpc.ServicerContext
     ) -> band_pb2.SwapPolicyResponse:
-        # A path or an object would run code of the caller's choice in the daemon.
+        params = _params(request.params_json)
+        with self._swapping:
+            self._asked_for.add(self._engine.stats().core.requested)
+            if request.policy not in self._asked_for:
+                self._check_installed(request.policy)
+            self._engine.swap_policy(request.policy, params, sha256=request.sha256)
+            return band_pb2.SwapPolicyResponse(policy=self._engine.stats().core.policy)
+
+    def _check_installed(self, policy: str) -> None:
+        """Refuse a path or an object: it would run code of the caller's choice in the daemon."""
         known = [name for source in list_policies(self._policy_dirs) for name in source.names]
-        if request.policy not in known:
+        if policy not in known:
             raise BandError(
                 ErrorCode.UNKNOWN_POLICY,
-                f"no policy {request.policy!r} is installed in this daemon; "
-                f"{suggestion(request.policy, known, noun='policies')}",
-                policy=request.policy,
+                f"no policy {policy!r} is installed in this daemon; "
+                f"{suggestion(policy, known, noun='policies')}",
+                policy=policy,
             )
-        self._engine.swap_policy(request.policy, _params(request.params_json))
-        return band_pb2.SwapPolicyResponse(policy=self._engine.stats().core.policy)
 
     def _watch_events(
         self, request: band_pb2.WatchEventsRequest, context: grpc.ServicerContext

@@ -93,6 +93,16 @@ def stats_message(stats: EngineStats) -> band_pb2.StatsResponse:
         up_us=stats.up_us,
         policy=stats.core.policy,
         policy_statistics=stats.core.statistics,
+        policy_reports=[
+            band_pb2.PolicyReport(
+                policy=report.policy,
+                reason=report.reason,
+                at_us=report.at_us,
+                replaced=report.replaced,
+            )
+            for report in stats.core.reports
+        ],
+        policy_notes=stats.core.notes,
         slices=_slices_message(stats),
         processors=[
             band_pb2.ProcessorStats(

@@ -37,7 +37,7 @@ from band.runtime.stats import EngineStats, take_stats
 from band.runtime.tensors import ModelInfo, TensorInfo
 from band.runtime.workforce import Workforce
 from band.scheduler.core import Core
-from band.scheduler.events import Cancelled, PolicySwapped
+from band.scheduler.events import Cancelled
 from band.scheduler.loader import make_policy, policy_swapped
 from band.scheduler.options import CoreOptions
 
@@ -79,15 +79,15 @@ class Engine:
         _check_device(device, options.core)
         self.clock = MonotonicClock(time_scale=device.time_scale)
         self._start_us = self.clock.now_us()
-        self._policy_dirs = tuple(policy_dirs)
-        opening = self._policy_event(policy, policy_params or {})
+        self._policy_event = partial(policy_swapped, policy_dirs=policy_dirs, parse=parse_params)
+        opening = self._policy_event(policy, policy_params)
         self._intake = Intake()
         self._requests = RequestMaker(device, self.cancel)
         self._account = MemoryAccount(device.memory_budget_bytes)
         self._pool = BufferPool(self._account)
         self._delivery = Delivery()
         self._driver = Driver(
-            core=self._core(options.core),
+            core=_core(options.core, policy_dirs),
             clock=self.clock,
             pool=self._pool,
             delivery=self._delivery,
@@ -196,14 +196,18 @@ class Engine:
         """Cancel a request; nothing happens if it has ended."""
         self._driver.post(Cancelled(request))
 
-    def swap_policy(self, policy: str, params: Mapping[str, Any] | None = None) -> None:
+    def swap_policy(
+        self, policy: str, params: Mapping[str, Any] | None = None, *, sha256: str = ""
+    ) -> None:
         """Put another policy in force, between two decisions; no request is lost.
+
+        One of another file than ``sha256`` says is refused.
 
         Raises:
             BandError: UNKNOWN_POLICY, INVALID_CONFIG or POLICY_FAILED; then nothing has changed,
                 or the default policy is in force if only its construction failed.
         """
-        self._driver.post(self._policy_event(policy, params or {}))
+        self._driver.post(self._policy_event(policy, params, sha256=sha256))
         self._check_policy()
 
     def stats(self) -> EngineStats:
@@ -256,13 +260,6 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _core(self, options: CoreOptions) -> Core:
-        maker = partial(make_policy, policy_dirs=self._policy_dirs)
-        return Core(make_policy=maker, options=options)
-
-    def _policy_event(self, policy: str, params: Mapping[str, Any]) -> PolicySwapped:
-        return policy_swapped(policy, params, policy_dirs=self._policy_dirs, parse=parse_params)
-
     def _check_policy(self) -> None:
         """Raise if the policy asked for last could not be put in force."""
         status = self._driver.ask(lambda core: core.status())
@@ -275,6 +272,10 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine {self.device.name} {self._registry!r} accepted={self._intake.accepted}>"
+
+
+def _core(options: CoreOptions, policy_dirs: Sequence[Path]) -> Core:
+    return Core(make_policy=partial(make_policy, policy_dirs=policy_dirs), options=options)
 
 
 def _watch(options: EngineOptions) -> OverrunWatch | None:

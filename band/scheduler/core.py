@@ -123,6 +123,7 @@ class Core:
         state, passes = self._state, self._passes
         return CoreStatus(
             policy=passes.name,
+            swapped=passes.event,
             requested=passes.requested,
             replaced=bool(passes.reason),
             reason=passes.reason,

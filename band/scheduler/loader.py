@@ -133,6 +133,7 @@ def policy_swapped(
     *,
     policy_dirs: Sequence[Path] = (),
     parse: ParseParams | None = None,
+    sha256: str = "",
 ) -> PolicySwapped:
     """Return the event that puts a policy in force, with every parameter filled in.
 
@@ -142,11 +143,14 @@ def policy_swapped(
         policy_dirs: as for :func:`resolve`.
         parse: checks the types of the parameters (``band.config.params.parse_params``); without
             it only their names are checked.
+        sha256: of the file that it must be; "" for any.
 
     Raises:
-        BandError: the policy is not found or not loadable, or a parameter is unknown or missing.
+        BandError: the policy is not found or not loadable, its file is another one, or a parameter
+            is unknown or missing.
     """
     source = resolve(ref, policy_dirs=policy_dirs)
+    _check_file(source, sha256, "asked for")
     given = (parse or parse_names)(source.params_type, params or {}, f"policy {source.name}")
     values = ((field.name, freeze(getattr(given, field.name))) for field in fields(given))
     return PolicySwapped(ref, source.sha256, tuple(sorted(values)))
@@ -160,16 +164,21 @@ def make_policy(event: PolicySwapped, *, policy_dirs: Sequence[Path] = ()) -> Po
             was made with, or its parameters do not fit.
     """
     source = resolve(event.name, policy_dirs=policy_dirs)
-    if event.sha256 and event.sha256 != source.sha256:
-        raise BandError(
-            ErrorCode.INVALID_CONFIG,
-            f"policy {event.name!r} is not the one recorded: {source.path} has sha256 "
-            f"{source.sha256[:12]}, the record says {event.sha256[:12]}",
-            policy=event.name,
-        )
+    _check_file(source, event.sha256, "recorded")
     params = parse_names(source.params_type, dict(event.params), f"policy {source.name}")
     policy: Policy = source.policy_type(params)
     return policy
+
+
+def _check_file(source: PolicySource, sha256: str, wanted: str) -> None:
+    """Refuse a policy of another file than the one wanted; "" is any."""
+    if sha256 and sha256 != source.sha256:
+        raise BandError(
+            ErrorCode.INVALID_CONFIG,
+            f"policy {source.ref!r} is not the one {wanted}: {source.path} has sha256 "
+            f"{source.sha256[:12]}, not {sha256[:12]}",
+            policy=source.ref,
+        )
 
 
 def load_file(path: Path) -> PolicySource:

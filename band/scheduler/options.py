@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from band.errors import BandError, ErrorCode
+from band.scheduler.events import PolicySwapped
 
 DEFAULT_POLICY: Final = "shortest_expected_latency"
 
@@ -145,6 +146,7 @@ class CoreStatus:
 
     Attributes:
         policy: name of the policy in force.
+        swapped: the event that puts exactly that policy in force.
         requested: name of the policy asked for last; differs from ``policy`` if replaced.
         replaced: whether the policy asked for was replaced.
         reason: why it was replaced, else "".
@@ -164,6 +166,7 @@ class CoreStatus:
     """
 
     policy: str
+    swapped: PolicySwapped
     requested: str
     replaced: bool
     reason: str

@@ -438,8 +438,14 @@ class ListPoliciesResponse(_message.Message):
 
     POLICIES_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
+    CURRENT_PARAMS_JSON_FIELD_NUMBER: _builtins.int
+    CURRENT_SHA256_FIELD_NUMBER: _builtins.int
     current: _builtins.str
-    """The one in force."""
+    """The one in force. With what follows, SwapPolicy puts exactly it back."""
+    current_params_json: _builtins.str
+    """All its parameters as one JSON object."""
+    current_sha256: _builtins.str
+    """Of its file; empty: any."""
     @_builtins.property
     def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Policy]: ...
     def __init__(
@@ -447,10 +453,12 @@ class ListPoliciesResponse(_message.Message):
         *,
         policies: _abc.Iterable[Global___Policy] | None = ...,
         current: _builtins.str = ...,
+        current_params_json: _builtins.str = ...,
+        current_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "policies", b"policies"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "current_params_json", b"current_params_json", "current_sha256", b"current_sha256", "policies", b"policies"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -491,19 +499,23 @@ class SwapPolicyRequest(_message.Message):
 
     POLICY_FIELD_NUMBER: _builtins.int
     PARAMS_JSON_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
-    """A name of ListPolicies."""
+    """A name of ListPolicies, or what was in force in this daemon before."""
     params_json: _builtins.str
     """Its parameters as one JSON object; empty: their defaults."""
+    sha256: _builtins.str
+    """If its file has another one, it is refused and nothing changes; empty: any file."""
     def __init__(
         self,
         *,
         policy: _builtins.str = ...,
         params_json: _builtins.str = ...,
+        sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["params_json", b"params_json", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["params_json", b"params_json", "policy", b"policy", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -866,6 +878,8 @@ class StatsResponse(_message.Message):
     PROCESSORS_FIELD_NUMBER: _builtins.int
     SLICES_FIELD_NUMBER: _builtins.int
     POLICY_STATISTICS_FIELD_NUMBER: _builtins.int
+    POLICY_REPORTS_FIELD_NUMBER: _builtins.int
+    POLICY_NOTES_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     completed: _builtins.int
     failed: _builtins.int
@@ -891,6 +905,14 @@ class StatsResponse(_message.Message):
     def policy_statistics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """What the policy in force counts of itself; names are its own, times are in microseconds."""
 
+    @_builtins.property
+    def policy_reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyReport]:
+        """What went wrong with policies since the daemon's start, oldest first."""
+
+    @_builtins.property
+    def policy_notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the policy in force has to say to whoever reads the figures, each a sentence."""
+
     def __init__(
         self,
         *,
@@ -908,14 +930,47 @@ class StatsResponse(_message.Message):
         processors: _abc.Iterable[Global___ProcessorStats] | None = ...,
         slices: Global___SliceStats | None = ...,
         policy_statistics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        policy_reports: _abc.Iterable[Global___PolicyReport] | None = ...,
+        policy_notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["slices", b"slices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "policy_statistics", b"policy_statistics", "processors", b"processors", "slices", b"slices", "up_us", b"up_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "dropped", b"dropped", "failed", b"failed", "in_flight", b"in_flight", "loads_during_requests", b"loads_during_requests", "memory_budget_bytes", b"memory_budget_bytes", "memory_used_bytes", b"memory_used_bytes", "policy", b"policy", "policy_notes", b"policy_notes", "policy_reports", b"policy_reports", "policy_statistics", b"policy_statistics", "processors", b"processors", "slices", b"slices", "up_us", b"up_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatsResponse: _TypeAlias = StatsResponse  # noqa: Y015
+
+@_typing.final
+class PolicyReport(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_US_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """The one that it went wrong with."""
+    reason: _builtins.str
+    """What it did wrong, in one sentence."""
+    at_us: _builtins.int
+    replaced: _builtins.bool
+    """The default policy took over; else only its advice failed, and it goes on."""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at_us: _builtins.int = ...,
+        replaced: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "policy", b"policy", "reason", b"reason", "replaced", b"replaced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyReport: _TypeAlias = PolicyReport  # noqa: Y015
 
 @_typing.final
 class SliceStats(_message.Message):

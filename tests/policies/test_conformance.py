@@ -10,11 +10,13 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from band.config.params import parse_params
 from band.plan.table import PlanTable
 from band.scheduler.commands import JobOutcome
 from band.scheduler.events import (
@@ -26,7 +28,7 @@ from band.scheduler.events import (
     StreamsDeclared,
     TaskFinished,
 )
-from band.scheduler.loader import PolicySource, load_file
+from band.scheduler.loader import PolicySource, load_file, policy_swapped
 from band.scheduler.loader import make_policy as load_policy
 from band.scheduler.policy import (
     Advisor,
@@ -45,6 +47,7 @@ from band.sim.simulator import SimRun, simulate
 from band.testing.arrivals import FixedArrivals
 from band.testing.core_driver import CoreDriver
 from band.testing.fixed_view import FixedView, make_job
+from band.testing.shipped import quick
 from band.testing.tables import PROCESSORS, chain, make_device, random_table, whole
 
 FILES = sorted(share_dir("policies").glob("*.py"))
@@ -230,6 +233,12 @@ def test_its_statistics_are_numbers_and_asking_changes_nothing(source: PolicySou
     assert first
     assert pickle.dumps(policy) == before
     assert json.loads(json.dumps(first)) == first
+
+
+def test_its_parameters_as_a_daemon_tells_them_put_it_in_force_again(source: PolicySource) -> None:
+    swapped = partial(policy_swapped, source.name, parse=parse_params, sha256=source.sha256)
+    event = swapped(dict(quick(source).params))
+    assert swapped(json.loads(json.dumps(dict(event.params)))) == event
 
 
 def advise_once(source: PolicySource) -> AdviceReady:

@@ -7,11 +7,13 @@ import grpc
 import numpy as np
 import pytest
 
+from band.config.policy import PolicyConfig
 from band.errors import BandError, ErrorCode
 from band.metrics.records import RequestRecord, TaskRecord
 from band.rpc.client import Client
 from band.rpc.daemon import Daemon
 from band.rpc.methods import BAND, stub
+from band.share import share_dir
 from band.testing.daemons import daemon_config, device_file
 from band.trace.inbox import read_inbox
 from band.trace.reader import read_trace
@@ -24,6 +26,12 @@ def _refused(call: Callable[[], object]) -> BandError:
     with pytest.raises(BandError) as caught:
         call()
     return caught.value
+
+
+def _own_policy(path: Path) -> Path:
+    text = (share_dir("policies") / "fcfs.py").read_text(encoding="utf-8")
+    path.write_text(text.replace('name="fcfs"', f'name="{path.stem}"'), encoding="utf-8")
+    return path
 
 
 def test_the_device_has_its_processors(daemon: Daemon, client: Client) -> None:
@@ -111,6 +119,56 @@ def test_policies_are_listed_and_exchanged(client: Client) -> None:
         assert client.infer("chain", INPUTS).policy == "heft"
     finally:
         client.swap_policy("shortest_expected_latency")
+
+
+def test_what_was_in_force_is_told_and_put_back_exactly(client: Client) -> None:
+    client.swap_policy("sjf", {"shed": True})
+    found = client.policy_in_force()
+    try:
+        assert found.policy == "sjf"
+        assert found.params == {"shed": True, "placement": "fastest_idle", "window": 16}
+        client.swap_policy("heft")
+        assert client.swap_policy(*found) == "sjf"
+        assert client.policy_in_force() == found
+        error = _refused(lambda: client.swap_policy("heft", sha256=found.sha256))
+        assert error.code is ErrorCode.INVALID_CONFIG
+        assert "policy 'heft' is not the one asked for" in error.message
+        assert client.policy_in_force() == found
+    finally:
+        client.swap_policy("shortest_expected_latency")
+
+
+def test_a_policy_by_path_can_be_named_once_it_was_in_force(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    mine, other = _own_policy(tmp_path / "mine.py"), _own_policy(tmp_path / "other.py")
+    config = daemon_config(
+        model_dir, "chain", device=device_file(tmp_path), policy=PolicyConfig(path=mine)
+    )
+    with Daemon(config) as daemon, Client(daemon.address) as client:
+        found = client.policy_in_force()
+        client.swap_policy("heft")
+        assert client.swap_policy(*found) == str(mine)
+        assert client.policy_in_force() == found
+        error = _refused(lambda: client.swap_policy(str(other)))
+        assert error.code is ErrorCode.UNKNOWN_POLICY
+
+
+def test_the_counts_tell_what_went_wrong_with_policies(model_dir: Path, tmp_path: Path) -> None:
+    policy = _own_policy(tmp_path / "broken.py")
+    failing = "\n    def plan(self, view):\n        raise RuntimeError('boom')\n"
+    policy.write_text(policy.read_text(encoding="utf-8") + failing, encoding="utf-8")
+    config = daemon_config(
+        model_dir, "chain", device=device_file(tmp_path), policy=PolicyConfig(path=policy)
+    )
+    with Daemon(config) as daemon, Client(daemon.address) as client:
+        assert not client.stats().policy_reports
+        client.infer("chain", INPUTS)
+        (report,) = client.stats().policy_reports
+        assert (report.policy, report.replaced) == (str(policy), True)
+        assert report.reason == "it raised RuntimeError: boom"
+        assert 0 < report.at_us < daemon.engine.clock.now_us()
+        assert client.policy_in_force() == ("shortest_expected_latency", {}, "")
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,13 @@ def test_a_recorded_policy_whose_file_has_changed_is_refused() -> None:
         make_policy(event._replace(sha256="0" * 64))
 
 
+def test_a_policy_of_another_file_than_asked_for_is_refused() -> None:
+    event = policy_swapped("heft")
+    assert policy_swapped("heft", sha256=event.sha256) == event
+    with pytest.raises(BandError, match=f"'heft' is not the one asked for.*not {'0' * 12}$"):
+        policy_swapped("heft", sha256="0" * 64)
+
+
 def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
     path = write(tmp_path, "first_come")
     before = resolve(str(path))

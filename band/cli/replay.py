@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from band.metrics.runs import RunRecords
     from band.metrics.summary import RunSummary
     from band.replay import progress
+    from band.replay.in_force import NotPutBackError
     from band.replay.output import OutputFolder
     from band.trace.contents import TraceContents
     from band.trace.schema import Header, Trace
@@ -104,11 +105,13 @@ def replay_trace(path: Path, options: _Options, json: str | None, out_dir: Path 
     with err.status(f"checking {path}"):
         holds = contents(trace)
     folder = None if out_dir is None else OutputFolder(out_dir)
+    runs: Sequence[RunRecords]
+    not_put_back = None
     with bars() as told:
         if options.on in ("sim", "engine"):
             runs = _here(trace, holds, options, folder, told)
         else:
-            runs = _at_address(trace, holds, options, told)
+            runs, not_put_back = _at_address(trace, holds, options, told)
     figures = summaries(runs, holds)
     replayed = document(trace.header, figures)
     if json is not None:
@@ -121,6 +124,8 @@ def replay_trace(path: Path, options: _Options, json: str | None, out_dir: Path 
             f"figures in {summary}, timeline in {timeline} (open it in ui.perfetto.dev)",
             markup=False,
         )
+    if not_put_back is not None:
+        raise not_put_back
 
 
 def _here(
@@ -158,10 +163,15 @@ def _here(
 
 def _at_address(
     trace: "Trace", holds: "TraceContents", options: _Options, told: "progress.Progress"
-) -> "tuple[RunRecords, ...]":
-    """Replay on a daemon, under the policy in force or under each of those named."""
+) -> "tuple[list[RunRecords], NotPutBackError | None]":
+    """Replay on a daemon, under the policy in force or under each of those named.
+
+    Returns:
+        The runs, and why the daemon does not run its own policy again, if so.
+    """
     from band.errors import BandError, ErrorCode
     from band.replay.address import AddressReplay
+    from band.replay.in_force import NotPutBackError, policy_put_back
     from band.replay.progress import watched
 
     for given, name in (
@@ -175,8 +185,15 @@ def _at_address(
                 f"{name} belongs to the daemon at {options.on}; leave it out, or use --on engine",
             )
     replay = AddressReplay(contents=holds, address=options.on, seed=options.seed, wall=options.wall)
-    names: Sequence[str | None] = options.policies or (None,)
-    return tuple(replay.run(watched(trace, name or options.on, told), name) for name in names)
+    if not options.policies:
+        return [replay.run(watched(trace, options.on, told))], None
+    runs: list[RunRecords] = []
+    try:
+        with policy_put_back(options.on):
+            runs = [replay.run(watched(trace, name, told), name) for name in options.policies]
+    except NotPutBackError as error:
+        return runs, error
+    return runs, None
 
 
 def _show(header: "Header", figures: "Sequence[RunSummary]") -> None:

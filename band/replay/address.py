@@ -14,12 +14,14 @@ from band.metrics.runs import RunLabel, RunRecords
 from band.replay.assembly import assemble, latest_send_us
 from band.replay.inputs import random_inputs
 from band.replay.open_loop import Ended, Inputs, OpenLoop, Sent
-from band.replay.reports import lateness, overruns
+from band.replay.reports import lateness, overruns, replacement, replacements
 from band.rpc.client import Client
 from band.rpc.reply import InferReply, ReplyFuture
 from band.scheduler.events import RequestArrived
+from band.scheduler.options import PolicyReport
 from band.trace.contents import TraceContents
 from band.trace.schema import Header, Trace
+from band.v1 import band_pb2
 
 _WAIT_S: Final = 60.0
 """Wall time per unit of time_scale after which a request that got no answer counts as failed."""
@@ -50,11 +52,12 @@ class AddressReplay:
     on_reply: OnReply | None = None
 
     def run(self, trace: Trace, policy: str | None = None) -> RunRecords:
-        """Return the records of the trace; another policy is put back afterwards.
+        """Return the records of the trace.
 
         Args:
             trace: to play.
-            policy: to put in force for the run; None keeps the one in force.
+            policy: to put in force first, where it stays: see
+                :func:`~band.replay.in_force.policy_put_back`. None keeps the one in force.
 
         Raises:
             BandError: UNREACHABLE; UNKNOWN_MODEL if the daemon does not serve a model of the
@@ -63,16 +66,14 @@ class AddressReplay:
         with Client(self.address, wait_s=_WAIT_S) as client:
             scale = client.server_metadata().time_scale
             self._check_models(client, trace.header)
-            before = str(client.policies().current)
-            name = before if policy is None else client.swap_policy(policy)
-            try:
-                with Client(self.address, wait_s=_WAIT_S * max(1.0, scale)) as sender:
-                    return self._play(sender, trace, name, scale)
-            finally:
-                if policy is not None:
-                    client.swap_policy(before)
+            before = client.stats()
+            name = str(before.policy) if policy is None else client.swap_policy(policy)
+            with Client(self.address, wait_s=_WAIT_S * max(1.0, scale)) as sender:
+                return self._play(sender, trace, name, scale, len(before.policy_reports))
 
-    def _play(self, client: Client, trace: Trace, policy: str, scale: float) -> RunRecords:
+    def _play(
+        self, client: Client, trace: Trace, policy: str, scale: float, reported: int
+    ) -> RunRecords:
         inputs = {
             model: random_inputs(model, client.metadata(model).inputs, self.seed)
             for model, count in self.contents.models.items()
@@ -83,8 +84,10 @@ class AddressReplay:
         loop = OpenLoop(trace, _DaemonTarget(client, clock, self.on_reply), inputs, clock)
         never_issued = loop.run()
         elapsed_s = perf_counter() - start_s
-        requests, tasks = assemble(loop.sent, never_issued, _offset_us(loop.sent))
-        device = client.device()
+        offset_us = _offset_us(loop.sent)
+        requests, tasks = assemble(loop.sent, never_issued, offset_us)
+        device, stats = client.device(), client.stats()
+        reports = _reports(stats, reported, offset_us)
         late_us = latest_send_us(loop.sent)
         overran = [task.overrun_us for task in tasks if task.overrun_us]
         available = [p for p in device.processors if p.available]
@@ -99,7 +102,13 @@ class AddressReplay:
             requests=requests,
             tasks=tasks,
             processors=tuple(p.name for p in available),
-            reports=(*lateness(late_us), *overruns(sum(overran), len(overran))),
+            reports=(
+                *replacements(reports),
+                *stats.policy_notes,
+                *lateness(late_us),
+                *overruns(sum(overran), len(overran)),
+            ),
+            replaced=replacement(reports),
             wall={"elapsed_s": elapsed_s, "latest_send_us": late_us} if self.wall else None,
         )
 
@@ -170,6 +179,16 @@ class _DaemonTarget:
 def _left_us(limit_us: int | None, now_us: int) -> int | None:
     """Return the time left until a limit, at least 1: a daemon takes no limit in the past."""
     return None if limit_us is None else max(1, limit_us - now_us)
+
+
+def _reports(
+    stats: band_pb2.StatsResponse, earlier: int, offset_us: int
+) -> tuple[PolicyReport, ...]:
+    """Return what went wrong with policies after so many earlier reports, in the trace's time."""
+    return tuple(
+        PolicyReport(r.policy, r.reason, max(0, r.at_us - offset_us), r.replaced)
+        for r in stats.policy_reports[earlier:]
+    )
 
 
 def _offset_us(sent: list[Sent]) -> int:

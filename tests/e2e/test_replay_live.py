@@ -14,6 +14,7 @@ from band.metrics.runs import RunRecords
 from band.metrics.summary import RunSummary
 from band.replay.address import AddressReplay
 from band.replay.decisions import replay_decisions
+from band.replay.in_force import policy_put_back
 from band.replay.output import OutputFolder
 from band.replay.policies import choose_policies
 from band.replay.replay import compare, engine_runner, sim_runner, summaries
@@ -153,10 +154,12 @@ def test_a_daemon_is_paced_by_its_time_scale_and_its_policy_is_put_back(
 ) -> None:
     holds = contents(trace)
     replay = AddressReplay(contents=holds, address=daemon.address, wall=True)
-    run = replay.run(trace, "heft")
+    with policy_put_back(daemon.address):
+        run = replay.run(trace, "heft")
     (summary,) = summaries([run], holds)
     check(run, summary)
     assert (run.label.policy, run.label.device) == ("heft", "phone")
+    assert run.replaced is None
     assert run.processors == ("cpu", "gpu")
     assert run.wall is not None
     assert run.wall["elapsed_s"] > 2 * 0.4

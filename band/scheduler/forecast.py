@@ -155,12 +155,10 @@ def in_front(state: CoreState, count: int, before: Order | None = None) -> list[
         count: how many waiting jobs are looked at.
         before: only jobs in front of this place in the queue.
     """
-    jobs = state.queue.entries[:count]
-    for running in state.tasks.values():
-        for job in running.jobs[:1]:
-            if not job.queued:
-                jobs.append((job.order, job))
-    jobs.sort()
+    running = {  # once each: several branches of a job may run
+        job.order: job for task in state.tasks.values() for job in task.jobs[:1] if not job.queued
+    }
+    jobs = sorted([*state.queue.entries[:count], *running.items()])
     return [job for order, job in jobs if before is None or order < before]
 
 

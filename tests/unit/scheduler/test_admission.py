@@ -114,6 +114,25 @@ def test_the_rest_of_a_running_job_is_in_front_of_a_later_one(drive: Drive) -> N
     assert driver.request("m", deadline_us=15, priority=1) not in driver.ended
 
 
+def test_a_job_with_two_running_branches_is_in_front_once(drive: Drive) -> None:
+    names = ["cpu", "gpu"]
+    costs = {"cpu": {(0, 0): 100, (1, 1): 100, (3, 3): 100}, "gpu": {(2, 2): 100}}
+    diamond = make_table("diamond", costs, processors=names, dependencies=(0, 1, 1, 0b110))
+    other = make_table("m", {"cpu": {(0, 0): 50}}, processors=names)
+    for given in ({"at_arrival": True}, {"while_waiting": True}):
+        driver = drive(diamond, other, processors=names, options=options(**given))
+        driver.request("diamond")
+        driver.now_us = 100
+        driver.finish(0)
+        assert len(driver.running) == 2
+        late = driver.request("m", deadline_us=349)
+        in_time = driver.request("m", deadline_us=350)  # branch to 200, join to 300, then this one
+        driver.now_us = 150
+        driver.request("m")
+        assert dropped(driver, late) == "deadline_unreachable"
+        assert in_time not in driver.ended
+
+
 def test_the_margin_takes_the_95th_percentile_of_the_jobs_own_plan(drive: Drive) -> None:
     for margin in Margin:
         driver = drive(whole("m", cpu=1000), options=options(at_arrival=True, margin=margin))

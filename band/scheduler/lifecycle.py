@@ -127,12 +127,12 @@ class Lifecycle:
         jobs: list[Job],
         now_us: int,
     ) -> bool:
-        """Start a task that has passed validation, or hold it back; return whether that is news.
+        """Start a task that has passed validation, or hold it back; return whether it started.
 
         The list of jobs is its own from now on.
         """
         if self._holds and self.shaping.holds(jobs, runnable, processor, now_us):
-            return not self.shaping.held_before
+            return False
         if jobs[0].model is not model:
             jobs = self._merge(model, jobs)
         state, lead, index = self._state, jobs[0], processor.index

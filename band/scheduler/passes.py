@@ -160,6 +160,8 @@ class Passes:
                 reason = f"it raised {type(error).__name__}: {error}"
             else:
                 progress, reason = self._carry_out(decisions, now_us)
+                if not progress and shaping is not None:
+                    progress = shaping.resume()
                 if progress and not reason and state.idle:
                     continue
                 reason = reason or self._stall()
@@ -176,10 +178,10 @@ class Passes:
         return job is not None and job.queued
 
     def _carry_out(self, decisions: Sequence[Decision], now_us: int) -> tuple[bool, str]:
-        """Carry out decisions up to the first invalid one.
+        """Carry out decisions up to the first invalid one, or the first that is held back.
 
         Returns:
-            Whether a job was dispatched or dropped, and what is wrong ("" if nothing).
+            Whether a job was dispatched, dropped or held back, and what is wrong ("" if nothing).
         """
         if not isinstance(decisions, _SEQUENCES):
             return False, f"it returned {decisions!r}, which is no sequence of decisions"
@@ -196,6 +198,8 @@ class Passes:
                             return progress, f"invalid decision: {spec!r} is no task"
                         if lifecycle.dispatch(spec[1], model, runnable, processor, jobs, now_us):
                             progress = True
+                        elif self._shaping.replan:
+                            return True, ""
                 elif kind is Drop:
                     lifecycle.drop(*check_drop(state, decision))
                     progress = True

@@ -2,7 +2,9 @@
 
 All of it is off by default, and then nothing here runs. A policy needs to know of none of it: slots
 look like busy processors, strict classes like a shorter window, cold processors like slower ones.
-What a policy starts all the same that would run into a slot is held back, not held against it.
+What a policy starts all the same that would run into a slot is held back, not held against it: the
+job is shown once more at the same event, alone, with that processor as busy until the slot has
+ended, and then the processor is offered to the others.
 """
 
 from collections.abc import Sequence
@@ -33,8 +35,11 @@ class Shaping:
     Attributes:
         reservations: the slots, None if there are none.
         strict: jobs of worse classes are not shown while a better one waits.
-        held: jobs that are held back at this event; no view shows them.
-        held_before: what was held back last was so already at this event.
+        held: by job that is held back at this event, when the slots end that it would run into, by
+            processor.
+        again: those of them that the next views show, and nobody else; none: they show the others.
+        replan: a task was held back at this pass that was not before; what the policy decided after
+            it was decided as if that task ran.
         active: views are any different from plain ones.
         until_us: when to look again, since a slot kept something from running; else None.
     """
@@ -44,8 +49,9 @@ class Shaping:
         self._state = state
         self.reservations = Reservations(slots) if slots else None
         self.strict = options.strict_classes
-        self.held: set[int] = set()
-        self.held_before = False
+        self.held: dict[int, dict[int, int]] = {}
+        self.again: frozenset[int] = frozenset()
+        self.replan = False
         self.until_us: int | None = None
         self.cold = ColdTables()
         self.active = bool(slots) or self.strict or state.cools
@@ -53,16 +59,24 @@ class Shaping:
     def begin(self) -> None:
         """Forget what was held back: another event, another try."""
         self.held.clear()
+        self.again = frozenset()
         self.until_us = None
 
     def view(self, now_us: int, window_size: int) -> "ShapedView":
         """Return the view of one pass."""
+        self.replan = False
+        if self.again:
+            jobs = self._state.jobs
+            self.again = frozenset([n for n in self.again if n in jobs and jobs[n].queued])
         return ShapedView(self._state, now_us, window_size, self)
 
     def holds(
         self, jobs: Sequence[Job], runnable: Runnable, processor: ProcessorState, now_us: int
     ) -> bool:
-        """Return whether a task must not start now; then its jobs are hidden until the next event.
+        """Return whether a task must not start now.
+
+        The first time at this event, its jobs come again, if there is another processor to take.
+        So there are at most as many such passes as jobs and processors make pairs.
 
         Args:
             jobs: that it would serve.
@@ -82,9 +96,18 @@ class Shaping:
         if until_us is None:
             return False
         self.look_again(until_us)
-        self.held_before = lead.id in self.held
-        self.held.update(job.id for job in jobs)
+        if processor.index not in self.held.get(lead.id, ()):
+            for job in jobs:
+                self.held.setdefault(job.id, {})[processor.index] = until_us
+            others = [index for index in self._state.idle if index not in self.held[lead.id]]
+            self.again = frozenset([job.id for job in jobs] if others else [])
+            self.replan = True
         return True
+
+    def resume(self) -> bool:
+        """Turn from the jobs that were shown again to the others; return whether there were any."""
+        shown, self.again = self.again, frozenset()
+        return bool(shown)
 
     def closed(self, app: str, processor: int) -> Slots | None:
         """Return the slots of a processor that an app may not use, None if there are none."""
@@ -101,9 +124,10 @@ class Shaping:
 class ShapedView(CoreView):
     """A view with reserved slots, strict classes and cold processors worked in.
 
-    To a job, a processor is busy until the slot that it may not use has ended. If its best plan
-    would begin with a task that runs into a slot, the plan is made anew as if that processor were
-    free only when the slot has ended.
+    To a job, a processor is busy until the slot that it may not use has ended, and to one that was
+    held back until the slot has ended that it would have run into. If its best plan would begin
+    with a task that runs into a slot, the plan is made anew as if that processor were free only
+    when the slot has ended.
 
     Args:
         state: of the core.
@@ -127,11 +151,14 @@ class ShapedView(CoreView):
 
     @property
     def window(self) -> tuple[JobView, ...]:
-        """Return the first waiting jobs that are not held back, by (priority, arrival)."""
+        """Return the first waiting jobs that are not held back, or those that come again."""
         if self._window is None:
             entries, held = self._state.queue.entries, self._shaping.held
+            again = self._shaping.again
             shown = self._state.queue.head(self._window_size + len(held))
-            if held:
+            if again:
+                shown = tuple([job for job in shown if job.job in again])
+            elif held:
                 shown = tuple([job for job in shown if job.job not in held])
             if self._shaping.strict and entries:
                 best = entries[0][0][0]
@@ -201,7 +228,7 @@ class ShapedView(CoreView):
         return self._sought[key]
 
     def _closed_to_all(self) -> tuple[int, ...]:
-        """Return the waits, with slots that none of the window's jobs may use."""
+        """Return the waits, with slots that none of the window's jobs may use or run into."""
         waits = list(self.waits_us)
         apps = {job.app for job in self.window}
         for index in self._slots:
@@ -211,6 +238,9 @@ class ShapedView(CoreView):
                 self._shaping.look_again(min(known))
             if known and len(known) == len(ends) and waits[index] < DOWN_US:
                 waits[index] = max(waits[index], min(known) - self.now_us)
+        for number in self._shaping.again:
+            for index, end_us in self._shaping.held[number].items():
+                waits[index] = max(waits[index], end_us - self.now_us)
         return tuple(waits)
 
     def _closed_until(self, app: str, processor: int) -> int | None:

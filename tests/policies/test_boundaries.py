@@ -13,7 +13,7 @@ import pytest
 
 from band.plan.table import PlanTable
 from band.scheduler.commands import JobOutcome
-from band.scheduler.events import Cancelled, ModelAdded, PolicySwapped, RequestArrived
+from band.scheduler.events import Cancelled, ModelAdded, PolicySwapped, RequestArrived, Tick
 from band.scheduler.loader import load_file
 from band.scheduler.loader import make_policy as load_policy
 from band.scheduler.options import CoreOptions, Reservation
@@ -25,6 +25,7 @@ from band.testing.core_driver import CoreDriver
 from band.testing.tables import PROCESSORS, chain, make_device, make_table, random_table
 
 FILES = sorted(share_dir("policies").glob("*.py"))
+TWO = ["cpu", "gpu"]
 Make = Callable[[], Policy]
 
 
@@ -169,6 +170,29 @@ def test_no_task_starts_that_would_run_into_a_slot_and_every_request_ends(
     assert sorted(r.request for r in run.requests) == list(range(60))
     assert sum(r.outcome == JobOutcome.COMPLETED for r in run.requests) > 20
     assert run.intrusions == (0, 0)
+
+
+BEFORE_A_SLOT = CoreOptions(
+    reservations=(Reservation(processor="gpu", period_us=16_667, length_us=4000),), gather=True
+)
+
+
+def test_nobody_waits_out_a_slot_beside_an_idle_processor_that_ends_sooner(make: Make) -> None:
+    table = make_table("m", {"cpu": {(0, 0): 6000}, "gpu": {(0, 0): 5000}}, processors=TWO)
+    policy = make()
+    if policy.info.name == "price_aware":  # without advice it plans as the default policy does
+        policy.advised({"load": 0.5, "prices": (0.5, 0.5), "flows": {}})  # type: ignore[attr-defined]
+    driver = CoreDriver(table, policy=policy, processors=TWO, options=BEFORE_A_SLOT)
+    driver.now_us = 12_000
+    first, second = driver.request("m"), driver.request("m")
+    driver.send(Tick())
+    assert [(task.jobs, task.processor) for task in driver.started] == [((first,), 0)]
+    driver.now_us = 18_000
+    driver.finish(0)
+    driver.send(Tick())
+    assert [(task.jobs, task.processor) for task in driver.started[1:]] == [((second,), 0)]
+    driver.finish_all()
+    assert not driver.core.status().reports
 
 
 def test_latencies_that_vary_stop_no_request_beside_slots(make: Make) -> None:

@@ -173,7 +173,8 @@ def test_a_slot_is_open_to_its_owner_while_others_wait(drive: Drive) -> None:
     )
     driver.now_us = 90
     other = driver.request("m", app="other")
-    assert policy.seen == [(0, None, True, 90)] * 2, "held back, and then the window is empty"
+    free, taken = (0, None, True, 90), (30, None, False, 120)
+    assert policy.seen == [free, taken, free], "held back, shown again, and then without the job"
     driver.now_us = 105
     mine = driver.request("m", app="ar")
     assert (0, "ar", True, 105) in policy.seen
@@ -182,6 +183,86 @@ def test_a_slot_is_open_to_its_owner_while_others_wait(drive: Drive) -> None:
     driver.finish(0)
     assert [t.jobs for t in driver.started] == [(mine,), (other,)]
     assert not driver.core.status().reports
+
+
+class Waits(Peeping):
+    """Starts each job on the idle processor that is fastest by the table; knows of no slots."""
+
+    def __init__(self) -> None:
+        self.windows: list[tuple[list[int], tuple[int, ...]]] = []
+
+    def plan(self, view: View) -> Sequence[Decision]:
+        self.windows.append(([job.job for job in view.window], view.waits_us))
+        idle = [processor for processor, wait_us in enumerate(view.waits_us) if not wait_us]
+        tasks = []
+        for job in view.window:
+            spans = [s for s in view.table(job.model).spans if s.processor in idle]
+            if spans:
+                best = min(spans, key=lambda span: span.cost_us)
+                idle.remove(best.processor)
+                tasks.append(TaskSpec.of(job, view.table(job.model), best))
+        return [Dispatch(tuple(tasks))] if tasks else []
+
+
+GATHER = options(slot(), gather=True)
+
+
+def test_a_policy_that_plans_on_waits_finds_another_processor_at_the_same_event(
+    drive: Drive,
+) -> None:
+    policy = Waits()
+    driver = drive(
+        table("m", gpu=30, cpu=35), policy=policy, processors=NAMES, options=options(slot())
+    )
+    driver.now_us = 80
+    job = driver.request("m")
+    assert [(t.jobs, t.processor) for t in driver.started] == [((job,), 0)]
+    assert policy.windows == [([0], (0, 0)), ([0], (0, 40))]
+
+
+def test_who_is_held_back_chooses_again_before_those_behind_it(drive: Drive) -> None:
+    policy = Waits()
+    driver = drive(
+        table("m", gpu=30, cpu=35), table("short", gpu=15, cpu=60), policy=policy,
+        processors=NAMES, options=GATHER,
+    )  # fmt: skip
+    driver.now_us = 80
+    first, second = driver.request("m"), driver.request("short")
+    driver.send(Tick())
+    assert [(t.jobs, t.processor) for t in driver.started] == [((first,), 0), ((second,), 1)]
+    assert policy.windows == [([0, 1], (0, 0)), ([0], (0, 40)), ([1], (35, 0))]
+
+
+def test_the_time_before_a_slot_is_offered_as_free_to_all_but_who_was_held_back(
+    drive: Drive,
+) -> None:
+    policy = Waits()
+    driver = drive(
+        table("long", gpu=60), table("short", gpu=15, cpu=60), policy=policy,
+        processors=NAMES, options=GATHER,
+    )  # fmt: skip
+    driver.now_us = 80
+    long, short = driver.request("long"), driver.request("short")
+    driver.send(Tick())
+    assert [(t.jobs, t.processor) for t in driver.started] == [((short,), 1)]
+    assert policy.windows == [([0, 1], (0, 0)), ([0], (0, 40)), ([1], (0, 0)), ([], (0, 15))]
+    driver.now_us = 95
+    driver.finish(0)
+    driver.now_us = 120
+    driver.send(Tick())
+    assert driver.started[-1].jobs == (long,)
+
+
+def test_nobody_is_shown_again_where_no_other_processor_is_idle(drive: Drive) -> None:
+    policy = Waits()
+    driver = drive(
+        table("m", gpu=30, cpu=35), policy=policy, processors=NAMES, options=options(slot())
+    )
+    driver.now_us = 80
+    driver.request("m")
+    policy.windows.clear()
+    driver.request("m")
+    assert policy.windows == [([1], (35, 0)), ([], (35, 0))]
 
 
 class Stubborn(Peeping):

@@ -20,7 +20,9 @@ Source: textbook (ageing, as in multi-level feedback queues).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.policy import Decision, Dispatch, PolicyInfo
 from band.scheduler.rules_placing import place
@@ -31,13 +33,9 @@ from band.scheduler.view import JobView, View
 class Params:
     """Parameters: what waiting is worth (``class_us``), ``candidates`` a pass, the ``window``."""
 
-    class_us: int = 100_000
-    candidates: int = 16
-    window: int = 256
-
-    def __post_init__(self) -> None:
-        if self.class_us < 1 or self.candidates < 1:
-            raise ValueError("class_us and candidates are at least 1")
+    class_us: Annotated[int, Ge(1)] = 100_000
+    candidates: Annotated[int, Ge(1)] = 16
+    window: Annotated[int, Ge(1)] = 256
 
 
 class Ageing:

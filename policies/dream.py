@@ -15,7 +15,8 @@ Formula:
 
 Parameters:
     alpha, beta: weights, 0 or more, default 1 and 1.
-    drop: smart frame drop, default true. drop_limit: default 2. drop_history: default 10.
+    drop: smart frame drop, default true. drop_limit: 0 or more, default 2. drop_history: 1 or
+        more, default 10.
     window: jobs looked at, 1 or more, default 16.
 
 Good for real-time mixes in which no model may lose many frames in a row. Bad as soon as waiting for
@@ -28,7 +29,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
+
+from annotated_types import Ge
 
 from band.plan.table import Span
 from band.scheduler.commands import DropReason
@@ -41,16 +44,12 @@ from band.scheduler.view import JobView, View
 class Params:
     """Parameters: weights ``alpha`` and ``beta``, frame drop and its limits, the ``window``."""
 
-    alpha: float = 1.0
-    beta: float = 1.0
+    alpha: Annotated[float, Ge(0)] = 1.0
+    beta: Annotated[float, Ge(0)] = 1.0
     drop: bool = True
-    drop_limit: int = 2
-    drop_history: int = 10
-    window: int = 16
-
-    def __post_init__(self) -> None:
-        if self.drop_history < 1:
-            raise ValueError("drop_history is at least 1")
+    drop_limit: Annotated[int, Ge(0)] = 2
+    drop_history: Annotated[int, Ge(1)] = 10
+    window: Annotated[int, Ge(1)] = 16
 
 
 class Option(NamedTuple):

@@ -9,7 +9,7 @@ Formula:
 
 Parameters:
     beta: weight of what is not remaining time, 0 or more, default 0.01.
-    no_deadline_us: slack of a job without deadline, default 1000000.
+    no_deadline_us: slack of a job without deadline, 0 or more, default 1000000.
     window: jobs looked at, 1 or more, default 16.
 
 Good for mean turnaround with an eye on deadlines. Bad for long jobs under load: the wait enters so
@@ -20,7 +20,9 @@ Source: Sparse-DySta, MICRO 2023. Its sparsity-aware latency predictor is the co
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.policy import Decision, PolicyInfo
 from band.scheduler.rules_placing import best_latency_us, isolated_us, place
@@ -32,9 +34,9 @@ from band.units import US_PER_MS
 class Params:
     """Parameters: ``beta``, the slack ``no_deadline_us``, and the ``window``."""
 
-    beta: float = 0.01
-    no_deadline_us: int = 1_000_000
-    window: int = 16
+    beta: Annotated[float, Ge(0)] = 0.01
+    no_deadline_us: Annotated[int, Ge(0)] = 1_000_000
+    window: Annotated[int, Ge(1)] = 16
 
 
 class Dysta:

@@ -18,7 +18,9 @@ Source: XRBench, MLSys 2023 (EDPGreedy), on correct dependencies and arrivals.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.plan.table import Span
 from band.scheduler.policy import PolicyInfo
@@ -29,7 +31,7 @@ from band.scheduler.rules_ordered import EnergyRule
 class Params:
     """Parameters: ``window`` jobs are looked at."""
 
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class EnergyDelayGreedy(EnergyRule):

@@ -23,7 +23,9 @@ Source: start-time fair queueing, Goyal, Vin and Cheng, SIGCOMM 1996, with proce
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
 
 from band.scheduler.policy import Decision, Dispatch, PolicyInfo, TaskSpec
 from band.scheduler.rules_placing import idle_waits, place
@@ -36,14 +38,10 @@ _KEPT = 256  # apps that are remembered though none of their jobs waits
 class Params:
     """Parameters: ``weights`` by app, ``default_weight``, ``candidates``, and the ``window``."""
 
-    weights: Mapping[str, float] = field(default_factory=dict)
-    default_weight: float = 1.0
-    candidates: int = 16
-    window: int = 256
-
-    def __post_init__(self) -> None:
-        if min([self.default_weight, *self.weights.values()]) <= 0:
-            raise ValueError("weights are above 0")
+    weights: Mapping[str, Annotated[float, Gt(0)]] = field(default_factory=dict)
+    default_weight: Annotated[float, Gt(0)] = 1.0
+    candidates: Annotated[int, Ge(1)] = 16
+    window: Annotated[int, Ge(1)] = 256
 
 
 class FairShare:

@@ -19,7 +19,9 @@ Source: Band, MobiSys 2022 (fixed_worker; its model-to-worker map is never fille
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.fixed import fixed_passes
 from band.scheduler.policy import Decision, PolicyInfo
@@ -31,7 +33,7 @@ class Params:
     """Parameters: ``processors`` by model, and ``window`` jobs are looked at."""
 
     processors: Mapping[str, str] = field(default_factory=dict)
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class FixedWorker:

@@ -17,7 +17,9 @@ Source: Band, MobiSys 2022 (heterogeneous_earliest_finish_time); Topcuoglu et al
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.groups import Line, start_alone
 from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
@@ -28,7 +30,7 @@ from band.scheduler.view import View
 class Params:
     """Parameters: ``window`` jobs are looked at."""
 
-    window: int = 8
+    window: Annotated[int, Ge(1)] = 8
 
 
 class HeterogeneousEarliestFinishTime:

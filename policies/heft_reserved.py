@@ -16,7 +16,9 @@ Source: Band, MobiSys 2022 (heterogeneous_earliest_finish_time_reserved).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.plan.hops import DOWN_US
 from band.plan.table import Span
@@ -28,7 +30,7 @@ from band.scheduler.view import BestPlan, JobView, View
 class Params:
     """Parameters: ``window`` jobs are looked at."""
 
-    window: int = 8
+    window: Annotated[int, Ge(1)] = 8
 
 
 class HeftReserved:

@@ -17,7 +17,9 @@ Source: XRBench, MLSys 2023 (LatencyGreedy), on correct dependencies and arrival
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.plan.table import Span
 from band.scheduler.policy import Decision, PolicyInfo
@@ -29,7 +31,7 @@ from band.scheduler.view import View
 class Params:
     """Parameters: ``window`` jobs are looked at."""
 
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class LatencyGreedy:

@@ -18,7 +18,9 @@ Source: Band, MobiSys 2022 (least_slack_time_first).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.commands import DropReason
 from band.scheduler.groups import Group, Line
@@ -33,7 +35,7 @@ class Params:
     """Parameters: whether to ``drop_unreachable`` jobs, and ``window`` jobs are looked at."""
 
     drop_unreachable: bool = True
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class LeastSlackFirst:

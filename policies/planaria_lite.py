@@ -8,7 +8,7 @@ Formula:
     processor is reserved.
 
 Parameters:
-    no_deadline_us: time to go of a job without deadline, default 1000000.
+    no_deadline_us: time to go of a job without deadline, 0 or more, default 1000000.
     window: jobs looked at, 1 or more, default 16.
 
 Good for short jobs whose deadline is near. Bad under overload: a job that is late keeps the highest
@@ -19,7 +19,9 @@ Source: Planaria, MICRO 2020 (its scheduling score; the spatial fission needs ha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.policy import Decision, PolicyInfo
 from band.scheduler.rules_placing import idle_waits, place
@@ -30,8 +32,8 @@ from band.scheduler.view import JobView, View
 class Params:
     """Parameters: the distance ``no_deadline_us`` and the ``window``."""
 
-    no_deadline_us: int = 1_000_000
-    window: int = 16
+    no_deadline_us: Annotated[int, Ge(0)] = 1_000_000
+    window: Annotated[int, Ge(1)] = 16
 
 
 class PlanariaLite:

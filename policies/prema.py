@@ -20,7 +20,9 @@ Source: PREMA, HPCA 2020 (one processor there; its preemption is at subgraph bou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
+
+from annotated_types import Ge
 
 from band.scheduler.policy import Decision, PolicyInfo
 from band.scheduler.rules_placing import best_latency_us, isolated_us, place
@@ -33,9 +35,9 @@ _LEVELS: Final = (9, 3, 1)
 class Params:
     """Parameters: the last classes of level ``high`` and ``medium``, and the ``window``."""
 
-    high: int = 4
-    medium: int = 8
-    window: int = 16
+    high: Annotated[int, Ge(1)] = 4
+    medium: Annotated[int, Ge(1)] = 8
+    window: Annotated[int, Ge(1)] = 16
 
 
 class Prema:

@@ -15,7 +15,7 @@ Formula:
 
 Parameters:
     beta: weight of the prices, 0 or more, default 1.
-    congested: waiting jobs per processor from which the flow is followed, default 2.
+    congested: waiting jobs per processor from which the flow is followed, 0 or more, default 2.
     patience: due time of a job without deadline, in latencies, above 0, default 3.
     window: jobs looked at, 1 or more, default 32.
 
@@ -28,7 +28,9 @@ flows of a linear programme; deficits as in Shreedhar and Varghese, SIGCOMM 1995
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Ge, Gt
 
 from band.plan.flows import NOBODY, span_flows
 from band.plan.hops import DOWN_US
@@ -47,10 +49,10 @@ from band.units import US_PER_S
 class Params:
     """Parameters: ``beta``, ``congested``, ``patience``, and ``window`` jobs are looked at."""
 
-    beta: float = 1.0
-    congested: float = 2.0
-    patience: float = 3.0
-    window: int = 32
+    beta: Annotated[float, Ge(0)] = 1.0
+    congested: Annotated[float, Ge(0)] = 2.0
+    patience: Annotated[float, Gt(0)] = 3.0
+    window: Annotated[int, Ge(1)] = 32
 
 
 _UNIT = 1000
@@ -76,8 +78,7 @@ class Shares:
         self._shares: dict[State, dict[Choice, float]] = {}
         for model, spans in flows.items():
             for holder, first, last, processor, share in spans:
-                choices = self._shares.setdefault((model, holder, first), {})
-                choices[first, last, processor] = share
+                self._shares.setdefault((model, holder, first), {})[first, last, processor] = share
         self._owed: dict[State, dict[Choice, float]] = {}
         self._planned: dict[State, dict[Choice, float]] = {}
         self._offers: dict[str, tuple[PlanTable, dict[tuple[State, int], Offers]]] = {}
@@ -181,8 +182,7 @@ class PriceAware:
         advice: Mapping[str, Any] = payload
         prices = advice["prices"]
         beta = self.params.beta * min(1.0, advice["load"])
-        scarcity = [1 + beta * price * len(prices) for price in prices]
-        self._factors = tuple(round(_UNIT * factor) for factor in scarcity)
+        self._factors = tuple(round(_UNIT * (1 + beta * price * len(prices))) for price in prices)
         self._shares = Shares(advice["flows"])
         self._priced = {}
         self._load = advice["load"]

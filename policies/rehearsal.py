@@ -15,16 +15,17 @@ Formula:
     finish.
 
 Parameters:
-    simulations: budget of one advice, default 200.
+    simulations: budget of one advice, 0 or more, default 200.
     patience: where models are split, an advice ends after so many simulations without a better
-        rule, default 30.
-    horizon_us: how far new requests are looked ahead for, default 1 s.
-    advise_ms: time limit of one advice in the live daemon, default 2000.
+        rule, 1 or more, default 30.
+    horizon_us: how far new requests are looked ahead for, 1 or more, default 1 s.
+    advise_ms: time limit of one advice in the live daemon, 1 or more, default 2000.
     objective: ``on_time`` (default) or ``xr_score``, see ``band.scheduler.objectives``.
     shed: hopeless requests may be dropped; default only under ``xr_score``.
     salvage: where they may, they may also be started just before they expire, default false.
     margin: rehearse with requests that come by this share faster, so that a rule is not chosen
-        that only a perfectly regular load allows; default 0.05, and 0 where requests may be shed.
+        that only a perfectly regular load allows; 0 or more, default 0.05, and 0 where requests
+        may be shed.
     seed: of the random changes, default 0.
     window: jobs looked at, 1 or more, default 32.
 
@@ -36,7 +37,9 @@ Source: this project.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from annotated_types import Ge
 
 from band.scheduler.advice import Simulate, Snapshot
 from band.scheduler.events import Json
@@ -54,16 +57,16 @@ _MARGIN: Final = 0.05
 class Params:
     """Parameters: budget and horizon of an advice, what it is to achieve, and the window."""
 
-    simulations: int = 200
-    patience: int = 30
-    horizon_us: int = 1_000_000
-    advise_ms: int = 2_000
+    simulations: Annotated[int, Ge(0)] = 200
+    patience: Annotated[int, Ge(1)] = 30
+    horizon_us: Annotated[int, Ge(1)] = 1_000_000
+    advise_ms: Annotated[int, Ge(1)] = 2_000
     objective: Literal["on_time", "xr_score"] = "on_time"
     shed: bool | None = None
     salvage: bool = False
-    margin: float | None = None
+    margin: Annotated[float, Ge(0)] | None = None
     seed: int = 0
-    window: int = 32
+    window: Annotated[int, Ge(1)] = 32
 
     @property
     def sheds(self) -> bool:

@@ -16,7 +16,9 @@ Source: Band, MobiSys 2022 (round_robin; it has no rotation pointer there either
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.plan.table import Span
 from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
@@ -28,7 +30,7 @@ from band.scheduler.view import JobView, View
 class Params:
     """Parameters: ``window`` jobs are looked at."""
 
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class RoundRobin:

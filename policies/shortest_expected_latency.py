@@ -18,7 +18,9 @@ Source: Band, MobiSys 2022 (shortest_expected_latency).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
 
 from band.scheduler.groups import Line, start_alone
 from band.scheduler.policy import Dispatch, PolicyInfo, TaskSpec
@@ -29,7 +31,7 @@ from band.scheduler.view import View
 class Params:
     """Parameters: ``window`` jobs are looked at."""
 
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class ShortestExpectedLatency:

@@ -9,8 +9,9 @@ Formula:
     plan for its model) follows its best plan instead, to its end; it is counted and noted.
 
 Parameters:
-    models: model name -> variants (steps of first unit, last unit and processor; weight),
-        priority, lower first, default 0, and release_us, default 0.
+    models: model name -> variants (steps of first unit, last unit and processor; weight, 1 or
+        more, at most 10,000 together once what they have in common is divided out), priority,
+        lower first, default 0, and release_us, 0 or more, default 0.
     order: processor name -> priority or edf, default priority.
     window: jobs looked at, 1 or more, default 4096: a plan is only kept if every job is seen.
 
@@ -24,7 +25,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
+
+from annotated_types import Ge
 
 from band.plan.static import Order, PlannedModel, PlannedStep, Variant, spans_of, turns
 from band.plan.table import PlanTable, Span
@@ -42,7 +45,7 @@ class Params:
 
     models: Mapping[str, PlannedModel]
     order: Mapping[str, Order] = field(default_factory=dict)
-    window: int = 4096
+    window: Annotated[int, Ge(1)] = 4096
 
     def __post_init__(self) -> None:
         for name, planned in self.models.items():

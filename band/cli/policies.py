@@ -51,14 +51,22 @@ def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> Non
 
 
 def _parameter_text(parameter: dict[str, Any]) -> str:
-    """Return a parameter as ``name: type = default``, without a default if it needs a value."""
+    """Return a parameter as ``name: type = default (range)``, without what it has none of."""
     text = f"{parameter['name']}: {parameter['type']}"
-    return text if parameter["required"] else f"{text} = {parameter['default']}"
+    if not parameter["required"]:
+        text += f" = {parameter['default']}"
+    return f"{text} ({parameter['range']})" if parameter["range"] else text
 
 
 def _row(source: "PolicySource") -> dict[str, Any]:
     from dataclasses import fields
 
+    from band.scheduler.ranges import hints_of
+
+    try:
+        hints = hints_of(source.params_type)
+    except NameError:  # it has no value that could be given, but it can still be listed
+        hints = {}
     info = source.info
     return {
         "name": source.name,
@@ -70,14 +78,18 @@ def _row(source: "PolicySource") -> dict[str, Any]:
         "advises": hasattr(source.policy_type, "advise"),
         "path": None if source.path is None else str(source.path),
         "sha256": source.sha256,
-        "params": [_parameter(field) for field in fields(source.params_type)],
+        "params": [
+            _parameter(field, hints.get(field.name, field.type))
+            for field in fields(source.params_type)
+        ],
     }
 
 
-def _parameter(field: "Field[Any]") -> dict[str, Any]:
+def _parameter(field: "Field[Any]", hint: Any) -> dict[str, Any]:
     from dataclasses import MISSING
 
     from band.scheduler.params import freeze, is_required
+    from band.scheduler.ranges import range_text
 
     default = field.default
     if field.default_factory is not MISSING:
@@ -85,7 +97,8 @@ def _parameter(field: "Field[Any]") -> dict[str, Any]:
     required = is_required(field)
     return {
         "name": field.name,
-        "type": field.type if isinstance(field.type, str) else _type_text(field.type),
+        "type": hint if isinstance(hint, str) else _type_text(hint),
+        "range": range_text(hint, field.name) or None,
         "required": required,
         "default": None if required else freeze(default),
     }
@@ -94,9 +107,11 @@ def _parameter(field: "Field[Any]") -> dict[str, Any]:
 def _type_text(kind: Any) -> str:
     """Return a type as one would write it: ``Mapping[str, float]``, ``fcfs | edf`` for choices."""
     from types import UnionType
-    from typing import Literal, Union, get_args, get_origin
+    from typing import Annotated, Literal, Union, get_args, get_origin
 
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _type_text(arguments[0])
     if origin is Literal:
         return " | ".join(str(choice) for choice in arguments)
     if origin in (Union, UnionType):

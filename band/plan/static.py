@@ -5,13 +5,19 @@ and played by it, or by the flat simulator. It is plain data: names instead of i
 can be read, edited and used on any device that has processors of these names.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
+
+from annotated_types import Ge
 
 from band.plan.table import PlanTable, Span
 
 Order = Literal["priority", "edf"]
 """How a processor picks among steps of one class: the model's priority, or the deadline, first."""
+
+MAX_ROUND: Final = 10_000
+"""Most jobs in a round of variants: weights finer than that are a mistake, not a plan."""
 
 
 class PlannedStep(NamedTuple):
@@ -36,7 +42,7 @@ class Variant(NamedTuple):
     """
 
     steps: tuple[PlannedStep, ...]
-    weight: int = 1
+    weight: Annotated[int, Ge(1)] = 1
 
 
 class PlannedModel(NamedTuple):
@@ -50,7 +56,7 @@ class PlannedModel(NamedTuple):
 
     variants: tuple[Variant, ...]
     priority: int = 0
-    release_us: int = 0
+    release_us: Annotated[int, Ge(0)] = 0
 
 
 class StaticPlan(NamedTuple):
@@ -69,14 +75,22 @@ def turns(weights: Sequence[int]) -> tuple[int, ...]:
     """Return which variant each job of a round takes, spread as evenly as weights allow.
 
     The smooth weighted round robin: at each turn every variant earns its weight, and the richest
-    one (the first on ties) is taken and pays the sum.
+    one (the first on ties) is taken and pays the sum. What all weights have in common is divided
+    out first: the order is the same, only not told several times over.
 
     Raises:
-        ValueError: there is no weight, or one is not positive.
+        ValueError: there is no weight, one is not positive, or the round is too long.
     """
     if not weights or min(weights) < 1:
         raise ValueError("a model needs at least one variant, and each a weight of at least 1")
+    common = math.gcd(*weights)
+    weights = [weight // common for weight in weights]
     total = sum(weights)
+    if total > MAX_ROUND:
+        raise ValueError(
+            f"its weights make a round of {total} jobs, {MAX_ROUND} are the most; "
+            "give smaller weights in about the same ratio"
+        )
     credit = [0] * len(weights)
     order = []
     for _ in range(total):

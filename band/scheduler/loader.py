@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from band.errors import BandError, ErrorCode
 from band.scheduler.events import PolicySwapped
-from band.scheduler.params import ParseParams, freeze, is_required, parse_names
+from band.scheduler.params import ParseParams, check_params, freeze, is_required, parse_names
 from band.scheduler.policy import Policy, PolicyInfo
 from band.share import share_dir
 
@@ -142,16 +142,18 @@ def policy_swapped(
         params: the parameters given; the others take their defaults.
         policy_dirs: as for :func:`resolve`.
         parse: checks the types of the parameters (``band.config.params.parse_params``); without
-            it only their names are checked.
+            it only their names and ranges are checked.
         sha256: of the file that it must be; "" for any.
 
     Raises:
         BandError: the policy is not found or not loadable, its file is another one, or a parameter
-            is unknown or missing.
+            is unknown, missing or out of its range.
     """
     source = resolve(ref, policy_dirs=policy_dirs)
     _check_file(source, sha256, "asked for")
-    given = (parse or parse_names)(source.params_type, params or {}, f"policy {source.name}")
+    where = f"policy {source.name}"
+    given = (parse or parse_names)(source.params_type, params or {}, where)
+    check_params(given, where)
     values = ((field.name, freeze(getattr(given, field.name))) for field in fields(given))
     return PolicySwapped(ref, source.sha256, tuple(sorted(values)))
 
@@ -165,7 +167,9 @@ def make_policy(event: PolicySwapped, *, policy_dirs: Sequence[Path] = ()) -> Po
     """
     source = resolve(event.name, policy_dirs=policy_dirs)
     _check_file(source, event.sha256, "recorded")
-    params = parse_names(source.params_type, dict(event.params), f"policy {source.name}")
+    where = f"policy {source.name}"
+    params = parse_names(source.params_type, dict(event.params), where)
+    check_params(params, where)
     policy: Policy = source.policy_type(params)
     return policy
 

@@ -1,4 +1,4 @@
-"""Parameters of policies: names checked, values as plain data that a record can hold."""
+"""Parameters of policies: names and ranges checked, values as plain data for a record."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from band.errors import BandError, ErrorCode
 from band.scheduler.events import Json
+from band.scheduler.ranges import out_of_range
 
 ParseParams = Callable[[type, Mapping[str, Any], str], Any]
 """(params type, raw values, where they stand) -> instance; raises BandError on a bad key."""
@@ -16,7 +17,7 @@ def parse_names(params_type: type, raw: Mapping[str, Any], where: str) -> Any:
     """Return parameters after a check of their names alone.
 
     Raises:
-        BandError: INVALID_CONFIG, an unknown or missing parameter.
+        BandError: INVALID_CONFIG, an unknown or missing parameter, or one that the type refuses.
     """
     known = {field.name: field for field in fields(params_type)}
     for name in raw:
@@ -33,7 +34,33 @@ def parse_names(params_type: type, raw: Mapping[str, Any], where: str) -> Any:
             f"{where}: parameter {missing[0]!r} has no default; give it",
             key=missing[0],
         )
-    return params_type(**raw)
+    try:
+        return params_type(**raw)
+    except (TypeError, ValueError) as error:
+        raise BandError(ErrorCode.INVALID_CONFIG, f"{where}: {error}", where=where) from error
+
+
+def check_params(params: Any, where: str) -> None:
+    """Check that each parameter is within the range that its type declares.
+
+    ``window``, if there is one, is checked whatever it declares: the core counts on it.
+
+    Args:
+        params: an instance of a policy's ``Params``.
+        where: what they belong to; it begins the message of the error.
+
+    Raises:
+        BandError: INVALID_CONFIG naming the first wrong parameter, its value and what is allowed.
+    """
+    try:
+        mistake = out_of_range(params)
+    except NameError as error:
+        mistake = f"the types of {type(params).__name__} cannot be read: {error}"
+    window = getattr(params, "window", 1)
+    if mistake is None and not (isinstance(window, int) and window >= 1):
+        mistake = f"'window' must be a whole number of at least 1, not {window!r}"
+    if mistake is not None:
+        raise BandError(ErrorCode.INVALID_CONFIG, f"{where}: {mistake}", where=where)
 
 
 def freeze(value: Any) -> Json:

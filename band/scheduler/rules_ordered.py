@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from annotated_types import Ge
 
 from band.plan.table import Span
 from band.scheduler.policy import Decision, Dispatch, Drop
@@ -17,7 +19,7 @@ class OrderedParams:
 
     placement: Placement = "fastest_idle"
     shed: bool = False
-    window: int = 16
+    window: Annotated[int, Ge(1)] = 16
 
 
 class Ordered:

@@ -155,8 +155,3 @@ def test_dream_bears_drops_again_once_others_have_begun() -> None:
         (decision,) = policy.plan(FixedView([table], [late[number]]))
         fates.append(isinstance(decision, Drop))
     assert fates == [True, False, False, True, False, False, True, False, False]
-
-
-def test_a_history_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="drop_history"):
-        plan("dream", FixedView([whole("m", cpu=1)], []), drop_history=0)

@@ -96,11 +96,6 @@ def test_ageing_tells_how_many_it_raised() -> None:
     assert policy.statistics() == {"raised": 1}  # type: ignore[attr-defined]
 
 
-def test_ageing_needs_a_positive_worth_of_waiting() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        make_policy(policy_swapped("ageing", {"class_us": 0}))
-
-
 def both(count: int) -> list[tuple[int, RequestArrived]]:
     """Return jobs of two apps, alternating, that are all there at the start."""
     return [
@@ -172,8 +167,3 @@ def test_apps_that_are_gone_are_forgotten() -> None:
     for number in range(500):
         policy.plan(FixedView([table], [make_job(number)._replace(app=f"app{number}")]))
     assert len(policy.statistics()) <= 257  # type: ignore[attr-defined]
-
-
-def test_a_weight_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="above 0"):
-        fair(weights={"one": 0.0})

@@ -62,6 +62,13 @@ def test_turns_are_spread_evenly_and_weights_hold_in_every_round() -> None:
             turns(bad)
 
 
+def test_what_weights_have_in_common_makes_no_longer_round() -> None:
+    assert turns([500_000_000]) == (0,)
+    assert turns([6_000_000, 2_000_000]) == turns([3, 1])
+    with pytest.raises(ValueError, match="make a round of 500000001 jobs, 10000 are the most"):
+        turns([500_000_000, 1])
+
+
 def test_jobs_run_the_planned_steps_though_other_processors_idle() -> None:
     policy = static_plan({"m": planned(("gpu", "cpu"))})
     driver = CoreDriver(two_units(), policy=policy)
@@ -194,7 +201,11 @@ def test_what_is_remembered_of_jobs_that_never_ran_is_bounded() -> None:
         ({"models": {"m": {"variants": []}}}, "model 'm': a model needs at least one variant"),
         (
             {"models": {"m": {"variants": [{"steps": [], "weight": 0}]}}},
-            "weight of at least 1",
+            "'models.m.variants\\[0\\].weight' must be at least 1, not 0",
+        ),
+        (
+            {"models": {"m": {"variants": [{"steps": [], "weight": w} for w in (1, 10_000)]}}},
+            "model 'm': its weights make a round of 10001 jobs",
         ),
         ({"models": {}, "order": {"cpu": "fifo"}}, "order.cpu"),
         ({"models": {"m": {"variants": [{"steps": [{"first": 0}]}]}}}, "last"),

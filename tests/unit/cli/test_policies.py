@@ -60,7 +60,9 @@ def test_the_document_says_where_each_policy_comes_from() -> None:
     heft = document()["heft"]
     assert heft["path"] == str(share_dir("policies") / "heft.py")
     assert len(heft["sha256"]) == 64
-    assert heft["params"] == [{"name": "window", "type": "int", "required": False, "default": 8}]
+    assert heft["params"] == [
+        {"name": "window", "type": "int", "range": "at least 1", "required": False, "default": 8}
+    ]
     assert document()["fixed_worker"]["params"][0]["default"] == {}
 
 
@@ -72,6 +74,25 @@ def test_types_are_told_as_one_would_write_them() -> None:
     assert found["price_aware"]["advises"]
     assert not found["sjf"]["advises"]
     assert "placement: fastest_idle | earliest_finish = fastest_idle" in band_policies()
+
+
+def test_ranges_are_told_beside_the_types() -> None:
+    found = document()
+    ranges = {p["name"]: p["range"] for p in found["fair_share"]["params"]}
+    assert ranges == {
+        "weights": "greater than 0", "default_weight": "greater than 0",
+        "candidates": "at least 1", "window": "at least 1",
+    }  # fmt: skip
+    (models, _, _) = found["static_plan"]["params"]
+    assert models["range"] == "weight at least 1, release_us at least 0"
+    assert "window: int = 8 (at least 1)" in band_policies()
+
+
+def test_a_policy_whose_types_cannot_be_read_is_still_listed(tmp_path: Path) -> None:
+    text = MINE.replace("greeting: str", "greeting: 'Nowhere'")
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    greeting = document("--policy-dir", str(tmp_path))["mine"]["params"][0]
+    assert (greeting["type"], greeting["range"]) == ("Nowhere", None)
 
 
 def test_every_shipped_policy_has_a_summary_and_a_configuration() -> None:
@@ -93,7 +114,8 @@ def test_a_folder_adds_its_policies(tmp_path: Path) -> None:
     mine = document("--policy-dir", str(tmp_path))["mine"]
     assert [p["required"] for p in mine["params"]] == [True, False]
     assert mine["params"][1] == {
-        "name": "sizes", "type": "tuple[int, ...]", "required": False, "default": [1, 2],
+        "name": "sizes", "type": "tuple[int, ...]", "range": None, "required": False,
+        "default": [1, 2],
     }  # fmt: skip
     shown = band_policies("--policy-dir", str(tmp_path))
     assert "greeting: str" in shown

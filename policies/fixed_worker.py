@@ -5,7 +5,8 @@ Formula:
     the first one that runs the whole model. The job's remaining units run there in one task when
     such a slice is loaded, else in as few steps as the best plan on that processor alone takes.
     Jobs of one processor keep their order. A job whose processor cannot run it is dropped with
-    no_processor.
+    no_processor; one that was begun elsewhere follows its best plan while its mapped processor
+    cannot go on with it.
 
 Parameters:
     processors: model name -> processor name, default none.

@@ -4,7 +4,9 @@ Formula:
     The processor of a job is the one its request is pinned to, else ``processors[model]``, else
     the first one that runs the whole model. Jobs wait in the core's queue, ordered by (class,
     arrival), until their processor is idle; then the first of them starts, whatever waits for
-    other processors before it. A job whose processor cannot run it is dropped with no_processor.
+    other processors before it. A job whose processor cannot run it is dropped with no_processor;
+    one that was begun elsewhere follows its best plan while its mapped processor cannot go on
+    with it.
 
 Parameters:
     processors: model name -> processor name, default none.

@@ -12,7 +12,7 @@ from band.scheduler.view import JobView, View
 def fixed_passes(view: View, processors: Mapping[str, str]) -> Sequence[Decision]:
     """Return the pass in which each idle processor takes the first job that is mapped to it.
 
-    A job whose processor cannot run it is dropped.
+    A job whose processor cannot run it is dropped, unless some of it is done.
 
     Args:
         view: of the pass.
@@ -31,24 +31,35 @@ def fixed_passes(view: View, processors: Mapping[str, str]) -> Sequence[Decision
 
 
 def fixed_span(view: View, job: JobView, processors: Mapping[str, str]) -> Span | None:
-    """Return what the job's processor runs next, None if it cannot run the job.
+    """Return what a job runs next, None if the processor it must run on cannot run it.
 
     The processor is the one the request is pinned to, else the mapped one, else the first that
-    runs all remaining units; a job that none runs whole follows its best plan.
+    runs all remaining units; a job that none runs whole follows its best plan. So does a job that
+    was begun elsewhere, under another policy or with slices that have gone since, while its mapped
+    processor cannot go on with it: what has been done for it is not thrown away.
     """
     table = view.table(job.model)
     name = processors.get(job.model)
-    if job.processor < 0 and name is None:
+    if job.processor >= 0:
+        return _span_on(view, job, job.processor)
+    if name is None:
         spans = (whole_span(table, job, p) for p in range(len(table.processors)))
         whole = next((span for span in spans if span is not None), None)
-        chosen = job
-    elif job.processor < 0 and name not in table.processors:
-        return None
-    else:
-        fixed = job.processor if job.processor >= 0 else table.processors.index(str(name))
-        whole = whole_span(table, job, fixed)
-        chosen = job._replace(processor=fixed)
-    if whole is not None:
-        return whole
-    step = view.first_step(chosen)
+        return whole or _first_span(view, job)
+    span = None
+    if name in table.processors:
+        span = _span_on(view, job, table.processors.index(name))
+    if span is None and job.finished | job.running:
+        return _first_span(view, job)
+    return span
+
+
+def _span_on(view: View, job: JobView, processor: int) -> Span | None:
+    """Return what a processor runs next of a job that it runs to its end, None if it cannot."""
+    whole = whole_span(view.table(job.model), job, processor)
+    return whole or _first_span(view, job._replace(processor=processor))
+
+
+def _first_span(view: View, job: JobView) -> Span | None:
+    step = view.first_step(job)
     return None if step is None else step.span

@@ -18,15 +18,14 @@ mapped processor is the busy one: nothing moves.
 Source: Band, MobiSys 2022 (fixed_worker; its model-to-worker map is never filled there).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
-from band.scheduler.fixed import fixed_passes
-from band.scheduler.policy import Decision, PolicyInfo
-from band.scheduler.view import View
+from band.scheduler.fixed import FixedMapping
+from band.scheduler.policy import PolicyInfo
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Params:
     window: Annotated[int, Ge(1)] = 16
 
 
-class FixedWorker:
+class FixedWorker(FixedMapping):
     """Runs each model on its own processor."""
 
     info: ClassVar = PolicyInfo(
@@ -48,10 +47,3 @@ class FixedWorker:
         uses_fallback=False,
         work_conserving=False,
     )
-
-    def __init__(self, params: Params) -> None:
-        self.params = params
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the dispatches and drops of one pass."""
-        return fixed_passes(view, self.params.processors)

@@ -19,15 +19,14 @@ in a processor's own queue. Bad whenever the mapped processor is the busy one: n
 Source: Band, MobiSys 2022 (fixed_worker_global_queue, which aborts there as not implemented).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
-from band.scheduler.fixed import fixed_passes
-from band.scheduler.policy import Decision, PolicyInfo
-from band.scheduler.view import View
+from band.scheduler.fixed import FixedMapping
+from band.scheduler.policy import PolicyInfo
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Params:
     window: Annotated[int, Ge(1)] = 64
 
 
-class FixedWorkerGlobalQueue:
+class FixedWorkerGlobalQueue(FixedMapping):
     """Runs each model on its own processor, from one queue."""
 
     info: ClassVar = PolicyInfo(
@@ -49,10 +48,3 @@ class FixedWorkerGlobalQueue:
         uses_fallback=False,
         work_conserving=False,
     )
-
-    def __init__(self, params: Params) -> None:
-        self.params = params
-
-    def plan(self, view: View) -> Sequence[Decision]:
-        """Return the dispatches and drops of one pass."""
-        return fixed_passes(view, self.params.processors)

@@ -95,7 +95,7 @@ class StaticPlan:
     """Plays a plan that was made beforehand.
 
     Its statistics count ``fallback_jobs``, the jobs that followed their best plan instead; its
-    notes say why, once per model.
+    notes say why, once per model, and name the processors of ``order`` that there are not.
     """
 
     info: ClassVar = PolicyInfo(
@@ -123,8 +123,17 @@ class StaticPlan:
         return {"fallback_jobs": self._fallback_jobs}
 
     def notes(self) -> tuple[str, ...]:
-        """Return a sentence for each model that has not kept to its plan."""
-        return tuple(self._notes.values())
+        """Return a sentence for each model off its plan and each unknown processor of ``order``."""
+        if not self._planned:
+            return tuple(self._notes.values())
+        device = next(iter(self._planned.values())).table.processors
+        unknown = (
+            f"order names the processor {name}, which the device does not have; "
+            f"the device has {', '.join(device)}"
+            for name in self.params.order
+            if name not in device
+        )
+        return (*self._notes.values(), *unknown)
 
     def plan(self, view: View) -> Sequence[Decision]:
         """Return at most one step per idle processor and per job, and the jobs not released yet."""

@@ -66,6 +66,11 @@ class CoreView:
             self._processors = tuple(views)
         return self._processors
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of all registered models."""
+        return tuple(self._state.models)
+
     def table(self, model: str) -> PlanTable:
         """Return the plan table of a model: loaded spans, processors that are up, current costs.
 

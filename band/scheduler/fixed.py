@@ -1,12 +1,64 @@
 """Fixed mapping: which processor a job must run on, and what it runs there next."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from band.plan.table import Span
 from band.scheduler.commands import DropReason
 from band.scheduler.policy import Decision, Dispatch, Drop, TaskSpec
 from band.scheduler.rules import whole_span
 from band.scheduler.view import JobView, View
+
+
+class Mapped(Protocol):
+    """Parameters that map models to processors."""
+
+    @property
+    def processors(self) -> Mapping[str, str]:
+        """Model -> processor name."""
+        ...
+
+
+class FixedMapping:
+    """Runs each model on its own processor.
+
+    Its notes name what is in the map but not there: a processor of the device, a model.
+
+    Args:
+        params: the map.
+    """
+
+    def __init__(self, params: Mapped) -> None:
+        self.params = params
+        self._device: tuple[str, ...] = ()
+        self._models: tuple[str, ...] = ()
+
+    def plan(self, view: View) -> Sequence[Decision]:
+        """Return the dispatches and drops of one pass."""
+        mapped = self.params.processors
+        if mapped and view.window:
+            self._device = view.table(view.window[0].model).processors
+            self._models = tuple(view.models)
+        return fixed_passes(view, mapped)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence for each model of the map that is unknown, or mapped to nowhere."""
+        if not self._models:  # nothing has been planned yet
+            return ()
+        device, models = ", ".join(self._device), ", ".join(sorted(self._models))
+        found = []
+        for model, processor in self.params.processors.items():
+            if model not in self._models:
+                found.append(
+                    f"the map of processors names the model {model}, which is not registered; "
+                    f"registered: {models}"
+                )
+            elif processor not in self._device:
+                found.append(
+                    f"model {model} is mapped to the processor {processor}, which the device does "
+                    f"not have, and its jobs are dropped; the device has {device}"
+                )
+        return tuple(found)
 
 
 def fixed_passes(view: View, processors: Mapping[str, str]) -> Sequence[Decision]:

@@ -91,6 +91,11 @@ class View(Protocol):
         """
         ...
 
+    @property
+    def models(self) -> Sequence[str]:
+        """Return the names of all registered models."""
+        ...
+
     def table(self, model: str) -> PlanTable:
         """Return the current plan table of a model.
 

@@ -75,6 +75,11 @@ class FixedView:
             for index, wait_us in enumerate(self.waits_us)
         )  # fmt: skip
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of all models."""
+        return tuple(self._kernels)
+
     def table(self, model: str) -> PlanTable:
         """Return the table of a model."""
         return self._kernels[model].table

@@ -1,20 +1,21 @@
-"""The fixed mappings in the middle of a run: what was begun elsewhere is brought to its end."""
+"""The fixed mappings: jobs that were begun elsewhere, and maps that name what is not there."""
 
 import random
 
 import pytest
 
 from band.scheduler.commands import DropReason, JobOutcome
-from band.scheduler.events import PolicySwapped
+from band.scheduler.events import Json, ModelAdded, PolicySwapped
 from band.testing.core_driver import CoreDriver
-from band.testing.tables import PROCESSORS, chain, make_table, random_table
+from band.testing.tables import PROCESSORS, chain, make_table, random_table, whole
 
 FIXED = ["fixed_worker", "fixed_worker_global_queue"]
 DIAMOND = (0, 0b0001, 0b0001, 0b0110)
 
 
 def swap_to(driver: CoreDriver, policy: str, **processors: str) -> None:
-    driver.send(PolicySwapped(policy, "", (("processors", processors),)))
+    given: Json = {**processors}
+    driver.send(PolicySwapped(policy, "", (("processors", given),)))
 
 
 @pytest.mark.parametrize("policy", FIXED)
@@ -93,3 +94,35 @@ def test_no_swap_drops_a_job_that_has_begun(policy: str, seed: int) -> None:
     assert dropped
     assert not set(dropped) & begun
     assert not driver.core.status().reports
+
+
+@pytest.mark.parametrize("policy", FIXED)
+def test_the_notes_name_what_the_map_names_in_vain(policy: str) -> None:
+    driver = CoreDriver(
+        whole("detector", cpu=10), whole("classifier", cpu=10), processors=["cpu", "gpu"]
+    )
+    swap_to(driver, policy, classifier="nosuch", clasifier="gpu", detector="cpu")
+    assert driver.core.status().notes == (), "nothing has been planned yet"
+    lost, run = driver.request("classifier"), driver.request("detector")
+    driver.finish_all()
+    assert driver.ended[lost].reason is DropReason.NO_PROCESSOR
+    assert driver.ended[run].outcome is JobOutcome.COMPLETED
+    assert driver.core.status().notes == (
+        "model classifier is mapped to the processor nosuch, which the device does not have, "
+        f"and its jobs are dropped; the device has {', '.join(PROCESSORS)}",
+        "the map of processors names the model clasifier, which is not registered; "
+        "registered: classifier, detector",
+    )
+    driver.send(ModelAdded(whole("clasifier", cpu=10)))
+    driver.request("detector")
+    assert len(driver.core.status().notes) == 1, "it is registered now"
+
+
+@pytest.mark.parametrize("policy", FIXED)
+def test_a_map_of_what_is_there_needs_no_note(policy: str) -> None:
+    driver = CoreDriver(whole("m", cpu=10), whole("n", cpu=10), policy=policy)
+    driver.request("m")
+    swap_to(driver, policy, m="cpu")
+    driver.request("n")
+    driver.finish_all()
+    assert driver.core.status().notes == ()

@@ -10,7 +10,7 @@ from band.scheduler.events import ModelAdded, RequestArrived, SliceEvicted, Work
 from band.scheduler.loader import make_policy, policy_swapped
 from band.scheduler.policy import Observed, Outspoken, Policy
 from band.testing.core_driver import CoreDriver
-from band.testing.tables import chain, make_table, whole
+from band.testing.tables import PROCESSORS, chain, make_table, whole
 
 
 def planned(
@@ -215,6 +215,21 @@ def test_what_is_remembered_of_jobs_that_never_ran_is_bounded() -> None:
 def test_a_bad_plan_is_refused_in_one_sentence(params: dict[str, object], message: str) -> None:
     with pytest.raises(BandError, match=message):
         policy_swapped("static_plan", params, parse=parse_params)
+
+
+def test_an_order_for_a_processor_that_is_not_there_is_noted() -> None:
+    order = {"cpu": "edf", "gppu": "edf"}
+    policy = static_plan({"m": planned(("cpu",))}, order=order)
+    driver = CoreDriver(whole("m", cpu=10), policy=policy)
+    assert said(policy) == (0, ())
+    driver.request("m")
+    assert said(policy) == (
+        0,
+        (
+            "order names the processor gppu, which the device does not have; "
+            f"the device has {', '.join(PROCESSORS)}",
+        ),
+    )
 
 
 def test_plans_written_as_yaml_and_as_tuples_are_the_same() -> None:

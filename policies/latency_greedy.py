@@ -39,7 +39,7 @@ class LatencyGreedy:
 
     info: ClassVar = PolicyInfo(
         name="latency_greedy",
-        summary="each model takes the fastest idle processor; none waits",
+        summary="each model takes the fastest idle processor; none waits for a better one",
         source="XRBench, MLSys 2023",
     )
 

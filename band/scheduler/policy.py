@@ -70,7 +70,8 @@ class PolicyInfo:
         summary: one line for ``band policies``.
         source: where the rule comes from.
         uses_fallback: False for Band's whole-model policies, which never split a model.
-        work_conserving: it never leaves a capable processor idle while a ready job waits.
+        work_conserving: it leaves no processor idle that could run a waiting job to its end. A job
+            that no processor can run whole may wait for the busy one that its best plan names.
     """
 
     name: str

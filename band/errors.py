@@ -45,6 +45,10 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
 
 
+FOREIGN_ERRORS: Final = (Exception, SystemExit)
+"""What code of others (policies, observers) may raise without ending us: all but Ctrl-C."""
+
+
 class Outcome(NamedTuple):
     """How an error leaves the process: gRPC status name and exit code of the command line."""
 
@@ -121,6 +125,16 @@ class BandError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Process pools send errors back pickled; the default would lose code and fields.
         return _again, (self.code, self.message, dict(self.fields))
+
+
+def described(error: BaseException) -> str:
+    """Return an error of foreign code as ``ZeroDivisionError: division by zero``."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except FOREIGN_ERRORS:
+        return name
+    return f"{name}: {text}" if text else name
 
 
 def _again(code: ErrorCode, message: str, fields: Mapping[str, Any]) -> BandError:

@@ -15,6 +15,7 @@ from multiprocessing import Pipe
 from queue import SimpleQueue
 from typing import Final
 
+from band.errors import FOREIGN_ERRORS, described
 from band.scheduler.events import AdviceReady
 from band.sim.advise import AdviceTask
 
@@ -85,8 +86,8 @@ class Advisor:
             self._end_child()
             reason = f"the process of its advise ended ({type(error).__name__})"
             return AdviceReady(task.policy, None, reason)
-        except Exception as error:  # noqa: BLE001 - foreign code: its task may not even pickle
-            reason = f"its advise cannot run apart: {type(error).__name__}: {error}"
+        except FOREIGN_ERRORS as error:  # its task may not even pickle
+            reason = f"its advise cannot run apart: {described(error)}"
             return AdviceReady(task.policy, None, reason)
         if answer is None:
             self._end_child()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
+from band.errors import FOREIGN_ERRORS
 from band.metrics.records import RequestRecord, TaskRecord
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Delivery:
         for observer in self._observers:
             try:
                 observer(record)
-            except Exception:  # noqa: BLE001 - foreign code must not end the thread
+            except FOREIGN_ERRORS:  # foreign code must not end the thread
                 _log.exception("observer failed observer=%r record=%r", observer, record)
 
     def close(self) -> None:
@@ -52,5 +53,5 @@ class Delivery:
             for call in calls:
                 try:
                     call()
-                except Exception:  # noqa: BLE001 - foreign code must not end the thread
+                except FOREIGN_ERRORS:  # foreign code must not end the thread
                     _log.exception("delivery failed call=%r", call)

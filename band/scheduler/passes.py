@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
-from band.errors import BandError
+from band.errors import FOREIGN_ERRORS, BandError, described
 from band.scheduler.alarms import Alarms
+from band.scheduler.commands import JobOutcome
 from band.scheduler.core_view import CoreView
 from band.scheduler.events import AdviceReady, PolicyOverran, PolicySwapped
 from band.scheduler.lifecycle import Lifecycle
@@ -78,7 +79,7 @@ class Passes:
         self.requested, self.reason = event.name, ""
         try:
             self._install(event)
-        except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
+        except FOREIGN_ERRORS as error:
             self.name = event.name
             self.replace(_sentence(error), now_us)
 
@@ -86,7 +87,7 @@ class Passes:
         """Put the default policy in force instead of one that failed."""
         self.reports.append(PolicyReport(self.name, reason, now_us))
         self.reason = reason
-        self._install_default()
+        self._install_default(now_us)
 
     def overran(self, event: PolicyOverran, now_us: int) -> None:
         """Replace a policy that took too long. Nothing can replace the replacement."""
@@ -108,8 +109,8 @@ class Passes:
         if advice.payload is not None:
             try:
                 policy.advised(advice.payload)
-            except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
-                self.replace(f"its advised raised {type(error).__name__}: {error}", now_us)
+            except FOREIGN_ERRORS as error:
+                self.replace(f"its advised raised {described(error)}", now_us)
 
     def take_over(self, other: "Passes", policy: Policy | None) -> None:
         """Go on where other passes are, with another instance of their policy.
@@ -121,25 +122,26 @@ class Passes:
 
     def statistics(self) -> dict[str, float]:
         """Return what the policy in force says of itself; empty if nothing, or if it fails to."""
-        if not isinstance(self._policy, Observed):
-            return {}
+        policy = self._policy
         try:
-            found = dict(self._policy.statistics())
-        except Exception:  # noqa: BLE001 - foreign code: a status is no place to fail
+            if not isinstance(policy, Observed):
+                return {}
+            return {
+                str(name): value
+                for name, value in dict(policy.statistics()).items()
+                if isinstance(value, int | float) and math.isfinite(value)
+            }
+        except FOREIGN_ERRORS:  # a status is no place to fail
             return {}
-        return {
-            str(name): value
-            for name, value in found.items()
-            if isinstance(value, int | float) and math.isfinite(value)
-        }
 
     def notes(self) -> tuple[str, ...]:
         """Return what the policy in force has to say; nothing if it fails to."""
-        if not isinstance(self._policy, Outspoken):
-            return ()
+        policy = self._policy
         try:
-            return tuple(str(note) for note in self._policy.notes())
-        except Exception:  # noqa: BLE001 - foreign code: a status is no place to fail
+            if not isinstance(policy, Outspoken):
+                return ()
+            return tuple(str(note) for note in policy.notes())
+        except FOREIGN_ERRORS:  # a status is no place to fail
             return ()
 
     def run(self, now_us: int) -> None:
@@ -149,15 +151,20 @@ class Passes:
         if shaping is not None:
             shaping.begin()
         while waiting:
-            policy = self._policy or self._install_default()
+            policy = self._policy
+            if policy is None:
+                policy = self._install_default(now_us)
+            if policy is None:
+                self._give_up()
+                return
             try:
                 decisions = policy.plan(
                     CoreView(state, now_us, self.window)
                     if shaping is None
                     else shaping.view(now_us, self.window)
                 )
-            except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
-                reason = f"it raised {type(error).__name__}: {error}"
+            except FOREIGN_ERRORS as error:
+                reason = f"it raised {described(error)}"
             else:
                 progress, reason = self._carry_out(decisions, now_us)
                 if not progress and shaping is not None:
@@ -225,25 +232,40 @@ class Passes:
             return ""
         return f"it left {len(state.queue.entries)} jobs waiting though every processor is idle"
 
-    def _install(self, event: PolicySwapped) -> None:
+    def _install(self, event: PolicySwapped) -> Policy:
         policy = self._make_policy(event)
         params: Any = getattr(policy, "params", None)
-        self.window = getattr(params, "window", self._options.window)
-        self._policy, self.name, self._is_default = policy, event.name, False
-        self.advisor = policy if isinstance(policy, Advisor) else None
-        self.event, self._advice_failed = event, False
+        window = getattr(params, "window", self._options.window)
+        advisor = policy if isinstance(policy, Advisor) else None
+        self.window, self._policy, self.advisor = window, policy, advisor
+        self.event, self.name, self._is_default = event, event.name, False
+        self._advice_failed = False
+        return policy
 
-    def _install_default(self) -> Policy:
-        self._install(PolicySwapped(self._options.default_policy, "", ()))
+    def _install_default(self, now_us: int) -> Policy | None:
+        """Put the default policy in force; None, reported once, if it cannot be made."""
+        name = self._options.default_policy
+        policy: Policy | None = None
+        try:
+            policy = self._install(PolicySwapped(name, "", ()))
+        except FOREIGN_ERRORS as error:
+            self._policy = self.advisor = None
+            reason = f"the default policy {name!r} cannot be made: {_sentence(error)}"
+            if self.reason != reason:
+                self.reports.append(PolicyReport(name, reason, now_us))
+            self.name, self.reason = name, reason
         self._is_default = True
-        assert self._policy is not None
-        return self._policy
+        return policy
+
+    def _give_up(self) -> None:
+        """End every waiting job: there is no policy to decide, and none is left for ever."""
+        waiting = self._state.queue.entries
+        while waiting:
+            self._lifecycle.end(waiting[0][1], JobOutcome.FAILED, self.reason)
 
     def __repr__(self) -> str:
         return f"<Passes {self.name} window={self.window} replaced={bool(self.reason)}>"
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, BandError):
-        return error.message
-    return f"{type(error).__name__}: {error}"
+def _sentence(error: BaseException) -> str:
+    return error.message if isinstance(error, BandError) else described(error)

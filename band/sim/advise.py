@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from band.errors import FOREIGN_ERRORS, described
 from band.scheduler.advice import Rehearsed, Snapshot
 from band.scheduler.core import Core, CoreCopy
 from band.scheduler.events import AdviceReady, Json
@@ -54,8 +55,8 @@ def advise(task: AdviceTask, *, in_time: Callable[[], bool] = lambda: True) -> A
         trials = _Trials(task, policy, params, in_time)
         payload = policy.advise(task.snapshot, params, trials.simulate, trials.budget)
         return AdviceReady(task.policy, plain(payload))
-    except Exception as error:  # noqa: BLE001 - foreign code: it may raise anything
-        return AdviceReady(task.policy, None, f"its advise raised {type(error).__name__}: {error}")
+    except FOREIGN_ERRORS as error:
+        return AdviceReady(task.policy, None, f"its advise raised {described(error)}")
 
 
 def plain(payload: Any) -> Json:

@@ -285,7 +285,11 @@ def test_observers_get_every_record_before_the_result_and_may_fail(engine: Engin
     def broken(record: object) -> None:
         raise ValueError(record)
 
+    def leaving(record: object) -> None:
+        raise SystemExit(record)
+
     engine.add_observer(broken)
+    engine.add_observer(leaving)
     engine.add_observer(seen.append)
     results = [engine.infer("chain", Reference(models.chain()).inputs()) for _ in range(3)]
     tasks = [r for r in seen if isinstance(r, TaskRecord)]

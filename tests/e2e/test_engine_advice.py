@@ -57,6 +57,8 @@ class Asking:
     def advise(self, snapshot, params, simulate, budget):
         if params.what == "raises":
             raise RuntimeError("no idea")
+        if params.what == "exits":
+            raise SystemExit(3)
         if params.what == "dies":
             import os
             os._exit(3)
@@ -120,6 +122,7 @@ def test_advice_comes_back_as_an_event_and_replays(folder: Path) -> None:
     ("what", "reason"),
     [
         ("raises", "its advise raised RuntimeError: no idea"),
+        ("exits", "its advise raised SystemExit: 3"),
         ("dies", "the process of its advise ended"),
     ],
 )

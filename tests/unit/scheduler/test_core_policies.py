@@ -1,5 +1,6 @@
 """A policy is foreign code: whatever it does, the pass is not lost and the status tells."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -40,7 +41,22 @@ def run(*specs: Any) -> list[Decision]:
     return [Dispatch(tuple(specs))]
 
 
+def leave(*_: Any) -> Any:
+    sys.exit(4)
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def fail_without_words(view: View) -> Any:
+    raise UnprintableError
+
+
 INVALID = {
+    "exits": (leave, "it raised SystemExit: 4"),
+    "raises no words": (fail_without_words, "it raised UnprintableError"),
     "raises": (lambda view: 1 // 0, "it raised ZeroDivisionError: integer division"),
     "no sequence": (lambda view: None, "it returned None, which is no sequence of decisions"),
     "no decision": (lambda view: ["run"], "it decided 'run', which is no decision"),
@@ -177,6 +193,56 @@ def test_a_maker_may_raise_anything(drive: Drive) -> None:
     assert driver.core.status().reason == "policy broken.py does not import"
 
 
+def test_a_maker_may_exit(drive: Drive) -> None:
+    driver = drive(policies={"leaves": leave}, policy="leaves")
+    assert driver.core.status().reason == "SystemExit: 4"
+
+
+@pytest.mark.parametrize("place", ["plan", "make"])
+def test_ctrl_c_gets_through(drive: Drive, place: str) -> None:
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    makers = {"plan": lambda: Scripted(interrupt), "make": interrupt}
+    driver = drive(whole("m", cpu=1), policies=makers)
+
+    def swap_and_run() -> None:
+        driver.send(PolicySwapped(place, ""))
+        driver.request("m")
+
+    with pytest.raises(KeyboardInterrupt):
+        swap_and_run()
+    driver.send(PolicySwapped("heft", ""))
+
+
+def test_a_policy_may_be_false(drive: Drive) -> None:
+    class Empty(Scripted):
+        def __len__(self) -> int:
+            return 0
+
+    driver = drive(whole("m", cpu=1), policy=Empty(lambda view: run(task(0, model="m"))))
+    driver.request("m")
+    assert driver.core.policy == "given"
+
+
+def test_without_a_default_policy_jobs_fail_and_the_core_goes_on(drive: Drive) -> None:
+    options = CoreOptions(default_policy="gone")
+    driver = drive(CHAIN, policy="heft", policies={"gone": leave}, options=options)
+    first = driver.request("chain")
+    driver.send(PolicyOverran("heft", 900))
+    jobs = [first, *(driver.request("chain") for _ in range(2))]
+    driver.finish_all()
+    reason = "the default policy 'gone' cannot be made: SystemExit: 4"
+    assert [driver.ended[job] for job in jobs] == [(job, JobOutcome.FAILED, reason) for job in jobs]
+    status = driver.core.status()
+    assert (status.policy, status.reason) == ("gone", reason)
+    assert [report.policy for report in status.reports] == ["heft", "gone"]
+    driver.send(PolicySwapped("heft", ""))
+    job = driver.request("chain")
+    driver.finish_all()
+    assert driver.ended[job].outcome is JobOutcome.COMPLETED
+
+
 def test_the_replacement_is_an_option(drive: Drive) -> None:
     driver = drive(policy="gone", options=CoreOptions(default_policy="round_robin"))
     assert driver.core.status().policy == "round_robin"
@@ -267,6 +333,8 @@ class Talkative(Scripted):
         (lambda: {"seen": 3, "share": 0.5, "well": True}, {"seen": 3, "share": 0.5, "well": True}),
         (lambda: {"seen": 3, "name": "x", "rate": float("nan"), "none": None}, {"seen": 3}),
         (lambda: 1 // 0, {}),
+        (lambda: {"huge": 10**400}, {}),
+        (leave, {}),
         (lambda: None, {}),
     ],
 )
@@ -278,3 +346,29 @@ def test_the_status_shows_what_the_policy_counts_and_no_mistake_of_it(
     assert not driver.core.status().replaced
     driver.send(PolicySwapped("heft", ""))
     assert driver.core.status().statistics == {}
+
+
+class Silent(Scripted):
+    """Leaves when it is asked for anything."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda view: [])
+
+    @property
+    def statistics(self) -> Any:
+        return leave()
+
+    notes = statistics
+
+    def advise(self, snapshot: Any, params: Any, simulate: Any, budget: int) -> Any:
+        leave()
+
+    advised = leave
+
+
+def test_a_policy_that_exits_when_it_is_asked_or_advised_ends_nothing(drive: Drive) -> None:
+    driver = drive(policies={"silent": Silent}, policy="silent")
+    status = driver.core.status()
+    assert (status.policy, status.statistics, status.notes) == ("silent", {}, ())
+    driver.send(AdviceReady("silent", {"price": 3}))
+    assert driver.core.status().reason == "its advised raised SystemExit: 4"

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from band.cli.console import JsonOption, emit_json, print_table
 
@@ -45,8 +45,8 @@ def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> Non
         table.add_column(heading, overflow="fold")
     for row in rows:
         parameters = "\n".join(map(_parameter_text, row["params"]))
-        names = "\n".join(row["aliases"])
-        table.add_row(row["name"], names, escape(parameters), row["summary"])
+        cells = (row["name"], "\n".join(row["aliases"]), parameters, row["summary"])
+        table.add_row(*map(Text, cells))  # a policy's words, not markup
     print_table(table)
 
 

@@ -122,6 +122,15 @@ def test_a_folder_adds_its_policies(tmp_path: Path) -> None:
     assert "sizes: tuple[int, ...] = (1, 2)" in shown
 
 
+def test_a_policys_words_are_no_markup(tmp_path: Path) -> None:
+    words = "[EDF] :warning: [red]first[/x]"
+    text = MINE.replace("does nothing", words).replace("source=", 'aliases=("[a]",), source=')
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    shown = band_policies("--policy-dir", str(tmp_path))
+    assert words in shown
+    assert "[a]" in shown
+
+
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BandError, match="there is no policy folder"):
         band_policies("--policy-dir", str(tmp_path / "none"))

@@ -7,12 +7,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from band.cli.console import JsonOption, emit_json, print_table
+from band.cli.console import JsonOption, emit_json, err, print_table
 
 if TYPE_CHECKING:
     from dataclasses import Field
 
-    from band.scheduler.loader import PolicySource
+    from band.scheduler.policy_source import PolicySource
+
+REFUSED_EXIT_CODE = 2
 
 
 def register(app: typer.Typer) -> None:
@@ -32,13 +34,26 @@ def register(app: typer.Typer) -> None:
 
 
 def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> None:
-    """Print the table of installed policies, or write it as JSON."""
-    from band.scheduler import loader
+    """Print the table of installed policies, or write it as JSON.
 
-    rows = [_row(source) for source in loader.list_policies(policy_dirs)]
-    if json_target is not None:
-        emit_json({"policies": rows}, json_target)
-        return
+    What lies there and cannot be asked for is told on stderr, and the exit code says so.
+    """
+    from band.scheduler.loader import find_policies
+
+    installed = find_policies(policy_dirs)
+    rows = [_row(source) for source in installed.sources]
+    if json_target is None:
+        print_table(_table(rows))
+    else:
+        refused = [{"place": one.place, "reason": str(one.error)} for one in installed.refused]
+        emit_json({"policies": rows, "refused": refused}, json_target)
+    for reason in dict.fromkeys(str(one.error) for one in installed.refused):
+        err.print(f"not listed: {reason}", markup=False)
+    if installed.refused:
+        raise typer.Exit(REFUSED_EXIT_CODE)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("policy", no_wrap=True)
     for heading in ("other names", "parameters", "what it does"):
@@ -47,7 +62,7 @@ def list_policies(policy_dirs: tuple[Path, ...], json_target: str | None) -> Non
         parameters = "\n".join(map(_parameter_text, row["params"]))
         cells = (row["name"], "\n".join(row["aliases"]), parameters, row["summary"])
         table.add_row(*map(Text, cells))  # a policy's words, not markup
-    print_table(table)
+    return table
 
 
 def _parameter_text(parameter: dict[str, Any]) -> str:
@@ -86,21 +101,16 @@ def _row(source: "PolicySource") -> dict[str, Any]:
 
 
 def _parameter(field: "Field[Any]", hint: Any) -> dict[str, Any]:
-    from dataclasses import MISSING
-
-    from band.scheduler.params import freeze, is_required
+    from band.scheduler.params import default_of, freeze, is_required
     from band.scheduler.ranges import range_text
 
-    default = field.default
-    if field.default_factory is not MISSING:
-        default = field.default_factory()
     required = is_required(field)
     return {
         "name": field.name,
         "type": hint if isinstance(hint, str) else _type_text(hint),
         "range": range_text(hint, field.name) or None,
         "required": required,
-        "default": None if required else freeze(default),
+        "default": None if required else freeze(default_of(field)),
     }
 
 

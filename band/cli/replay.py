@@ -143,8 +143,8 @@ def _here(
     from band.runtime.profiling import read_profile
 
     policies, left_out = choose_policies(options.policies, options.policy_dirs)
-    if left_out:
-        err.print(f"left out, because they need parameters: {', '.join(left_out)}", markup=False)
+    for sentence in left_out:
+        err.print(f"left out: {sentence}", markup=False)
     make = sim_runner if options.on == "sim" else engine_runner
     runner = make(
         trace,

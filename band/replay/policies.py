@@ -9,7 +9,7 @@ from typing import Any
 from band.config.params import parse_params
 from band.config.policy import load_policy
 from band.scheduler.events import PolicySwapped
-from band.scheduler.loader import list_policies, policy_swapped, resolve
+from band.scheduler.loader import find_policies, policy_swapped, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class ChosenPolicy:
 def choose_policies(
     refs: Sequence[str], policy_dirs: Sequence[Path] = ()
 ) -> tuple[tuple[ChosenPolicy, ...], tuple[str, ...]]:
-    """Return the policies asked for, each once, and the names of those left out.
+    """Return the policies asked for, each once, and a sentence for each one left out.
 
     Args:
         refs: names, ``path.py``, ``package:object``, or the path of a YAML file that names a policy
@@ -45,9 +45,11 @@ def choose_policies(
     """
     left_out: list[str] = []
     if not refs:
-        installed = list_policies(policy_dirs)
-        refs = [source.name for source in installed if not source.needs_params]
-        left_out = [source.name for source in installed if source.needs_params]
+        installed = find_policies(policy_dirs)
+        refs = [source.name for source in installed.sources if not source.needs_params]
+        needy = [source.name for source in installed.sources if source.needs_params]
+        left_out = [f"policy {name} needs parameters" for name in needy]
+        left_out += dict.fromkeys(refused.error.message for refused in installed.refused)
     chosen: dict[str, ChosenPolicy] = {}
     for ref in refs:
         if ref.endswith((".yaml", ".yml")):

@@ -17,7 +17,7 @@ from band.rpc.methods import Handler
 from band.rpc.recording import Recordings
 from band.rpc.records import event_message
 from band.runtime.engine import Engine
-from band.scheduler.loader import list_policies
+from band.scheduler.loader import find_policies
 from band.v1 import band_pb2
 
 
@@ -108,7 +108,7 @@ class BandService:
             current_params_json=json.dumps(dict(current.params)),
             current_sha256=current.sha256,
         )
-        for source in list_policies(self._policy_dirs):
+        for source in find_policies(self._policy_dirs).sources:
             info = source.info
             response.policies.add(
                 name=source.name, aliases=info.aliases, summary=info.summary, source=info.source
@@ -128,7 +128,7 @@ class BandService:
 
     def _check_installed(self, policy: str) -> None:
         """Refuse a path or an object: it would run code of the caller's choice in the daemon."""
-        known = [name for source in list_policies(self._policy_dirs) for name in source.names]
+        known = find_policies(self._policy_dirs).names
         if policy not in known:
             raise BandError(
                 ErrorCode.UNKNOWN_POLICY,

@@ -64,15 +64,25 @@ def check_params(params: Any, where: str) -> None:
 
 
 def freeze(value: Any) -> Json:
-    """Return plain data with every sequence as a tuple, as it also comes back from a record."""
+    """Return plain data with every sequence as a tuple, as it also comes back from a record.
+
+    Raises:
+        TypeError: a record cannot hold it.
+    """
     if isinstance(value, Mapping):
         return {str(key): freeze(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return tuple(freeze(item) for item in value)
-    plain: Json = value
-    return plain
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{value!r} is no plain data (numbers, text, lists and maps of them)")
 
 
 def is_required(field: "Field[Any]") -> bool:
     """Return whether a parameter has no default."""
     return field.default is MISSING and field.default_factory is MISSING
+
+
+def default_of(field: "Field[Any]") -> Any:
+    """Return the default of a parameter that has one."""
+    return field.default if field.default_factory is MISSING else field.default_factory()

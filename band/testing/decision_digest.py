@@ -10,7 +10,8 @@ from typing import Any
 
 from band.scheduler import core
 from band.scheduler.commands import Command
-from band.scheduler.loader import PolicySource, list_policies, policy_swapped
+from band.scheduler.loader import list_policies, policy_swapped
+from band.scheduler.policy_source import PolicySource
 from band.testing.shipped import quick
 from band.testing.soak import Soak
 

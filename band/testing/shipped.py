@@ -4,7 +4,8 @@ import dataclasses
 import sys
 
 from band.scheduler.events import PolicySwapped
-from band.scheduler.loader import PolicySource, policy_swapped
+from band.scheduler.loader import policy_swapped
+from band.scheduler.policy_source import PolicySource
 
 _SIMULATIONS = 3
 

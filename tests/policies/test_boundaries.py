@@ -14,10 +14,10 @@ import pytest
 from band.plan.table import PlanTable
 from band.scheduler.commands import JobOutcome
 from band.scheduler.events import Cancelled, ModelAdded, PolicySwapped, RequestArrived, Tick
-from band.scheduler.loader import load_file
 from band.scheduler.loader import make_policy as load_policy
 from band.scheduler.options import CoreOptions, Reservation
 from band.scheduler.policy import Policy
+from band.scheduler.policy_source import load_file
 from band.share import share_dir
 from band.sim.simulator import SimRun, simulate
 from band.testing.arrivals import FixedArrivals

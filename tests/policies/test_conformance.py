@@ -28,8 +28,8 @@ from band.scheduler.events import (
     StreamsDeclared,
     TaskFinished,
 )
-from band.scheduler.loader import PolicySource, load_file, policy_swapped
 from band.scheduler.loader import make_policy as load_policy
+from band.scheduler.loader import policy_swapped
 from band.scheduler.policy import (
     Advisor,
     Decision,
@@ -39,6 +39,7 @@ from band.scheduler.policy import (
     Policy,
     PolicyInfo,
 )
+from band.scheduler.policy_source import PolicySource, load_file
 from band.scheduler.rules import whole_span
 from band.scheduler.view import JobView, View
 from band.share import share_dir

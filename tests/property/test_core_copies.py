@@ -21,9 +21,10 @@ from band.scheduler.events import (
     WorkerUp,
 )
 from band.scheduler.invariants import check_invariants
-from band.scheduler.loader import load_file, make_policy
+from band.scheduler.loader import make_policy
 from band.scheduler.options import AdmissionOptions, CoreOptions
 from band.scheduler.policy import Policy
+from band.scheduler.policy_source import load_file
 from band.share import share_dir
 from band.testing.tables import PROCESSORS, random_table
 

@@ -10,7 +10,8 @@ import pytest
 from band.scheduler.commands import Command, Finish, JobOutcome
 from band.scheduler.core import Core
 from band.scheduler.events import Event
-from band.scheduler.loader import PolicySource, list_policies, policy_swapped
+from band.scheduler.loader import list_policies, policy_swapped
+from band.scheduler.policy_source import PolicySource
 from band.testing.shipped import quick
 from band.testing.soak import Soak
 from band.units import BYTES_PER_MIB

@@ -122,6 +122,24 @@ def test_a_folder_adds_its_policies(tmp_path: Path) -> None:
     assert "sizes: tuple[int, ...] = (1, 2)" in shown
 
 
+def test_what_does_not_load_is_told_on_stderr_beside_the_list(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    (tmp_path / "wip.py").write_text("def plan(:", encoding="utf-8")
+    (tmp_path / "leaves.py").write_text("import sys; sys.exit(3)", encoding="utf-8")
+    for further in ((), ("--json", "-")):
+        line = ["policies", "--policy-dir", str(tmp_path), *further]
+        result = CliRunner().invoke(build_app(), line, env={"COLUMNS": "200"})
+        assert result.exit_code == 2
+        assert "greeting" in result.stdout
+        assert f"not listed: policy {tmp_path / 'wip.py'} does not import: Synt" in result.stderr
+        assert "leaves.py does not import: SystemExit: 3" in result.stderr
+    told = json.loads(result.stdout)
+    assert "mine" in {policy["name"] for policy in told["policies"]}
+    assert [one["place"] for one in told["refused"]] == [
+        str(tmp_path / name) for name in ("leaves.py", "wip.py")
+    ]
+
+
 def test_a_policys_words_are_no_markup(tmp_path: Path) -> None:
     words = "[EDF] :warning: [red]first[/x]"
     text = MINE.replace("does nothing", words).replace("source=", 'aliases=("[a]",), source=')

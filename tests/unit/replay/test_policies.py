@@ -23,8 +23,12 @@ class Needy:
 
 def test_by_default_all_policies_that_need_no_parameter_are_compared(tmp_path: Path) -> None:
     (tmp_path / "needy.py").write_text(NEEDY)
+    (tmp_path / "wip.py").write_text("def plan(:")
     chosen, left_out = choose_policies((), [tmp_path])
-    assert left_out == ("needy", "static_plan")
+    needy, static_plan, broken = left_out
+    assert needy == "policy needy needs parameters"
+    assert static_plan == "policy static_plan needs parameters"
+    assert f"policy {tmp_path / 'wip.py'} does not import: SyntaxError" in broken
     shipped = [source.name for source in list_policies() if not source.needs_params]
     assert [policy.name for policy in chosen] == shipped
 

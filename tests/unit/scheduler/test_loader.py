@@ -11,15 +11,18 @@ import pytest
 
 from band.errors import BandError, ErrorCode
 from band.scheduler import loader
-from band.scheduler.commands import JobOutcome
-from band.scheduler.events import ModelAdded, PolicySwapped
+from band.scheduler.commands import JobOutcome, Run
+from band.scheduler.core import Core
+from band.scheduler.events import ModelAdded, PolicySwapped, RequestArrived, WorkerUp
 from band.scheduler.loader import (
     ENTRY_POINTS,
+    find_policies,
     list_policies,
     make_policy,
     policy_swapped,
     resolve,
 )
+from band.scheduler.options import DEFAULT_POLICY
 from band.share import share_dir
 from band.sim.simulator import simulate
 from band.testing.arrivals import periodic
@@ -109,6 +112,11 @@ def test_entry_points_are_found_by_name(monkeypatch: pytest.MonkeyPatch, tmp_pat
     loader._entry_points.cache_clear()
     try:
         assert resolve("from_entry_point").name == "from_entry_point"
+        (tmp_path / "another_package.py").write_text("raise SystemExit", encoding="utf-8")
+        del sys.modules["another_package"]
+        importlib.invalidate_caches()
+        fails(ErrorCode.UNKNOWN_POLICY, "does not import: SystemExit", "from_entry_point")
+        assert resolve("heft").name == "heft"
     finally:
         loader._entry_points.cache_clear()
 
@@ -131,11 +139,81 @@ def test_an_unknown_name_names_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("stem", "aliases"), [("heft", "()"), ("mine", "('heft',)")])
 def test_the_same_name_twice_lists_both_places(tmp_path: Path, stem: str, aliases: str) -> None:
     path = write(tmp_path, stem, aliases=aliases)
-    with pytest.raises(BandError) as caught:
-        resolve("round_robin", policy_dirs=[tmp_path])
-    assert caught.value.code is ErrorCode.INVALID_CONFIG
-    assert str(path) in caught.value.message
-    assert str(share_dir("policies") / "heft.py") in caught.value.message
+    for name in ("heft", stem):
+        with pytest.raises(BandError) as caught:
+            resolve(name, policy_dirs=[tmp_path])
+        assert caught.value.code is ErrorCode.INVALID_CONFIG
+        assert str(path) in caught.value.message
+        assert str(share_dir("policies") / "heft.py") in caught.value.message
+    assert resolve("round_robin", policy_dirs=[tmp_path]).name == "round_robin"
+
+
+BROKEN = "def plan(:"
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Return a folder with a policy, a half-saved file, and a name that is no file."""
+    write(tmp_path, "first_come", aliases="('fc',)")
+    (tmp_path / "wip.py").write_text(BROKEN, encoding="utf-8")
+    (tmp_path / "folder.py").mkdir()
+    return tmp_path
+
+
+def test_a_broken_file_is_in_the_way_of_its_own_name_alone(broken: Path) -> None:
+    assert resolve("fc", policy_dirs=[broken]).name == "first_come"
+    assert resolve("heft", policy_dirs=[broken]).name == "heft"
+    fails(ErrorCode.POLICY_FAILED, "wip.py does not import: SyntaxError", "wip", broken)
+    fails(ErrorCode.POLICY_FAILED, "folder.py cannot be read: Is a directory", "folder", broken)
+    fails(ErrorCode.UNKNOWN_POLICY, "did you mean 'wip'?", "wipp", broken)
+    not_loaded = f"these do not load: {broken / 'folder.py'}, {broken / 'wip.py'}"
+    fails(ErrorCode.UNKNOWN_POLICY, not_loaded, "an_alias", broken)
+
+
+def test_what_does_not_load_is_told_beside_what_does(broken: Path) -> None:
+    installed = find_policies([broken])
+    assert {"first_come", "heft"} < {source.name for source in installed.sources}
+    assert [refused.names for refused in installed.refused] == [("folder",), ("wip",)]
+    assert {"fc", "sel", "wip"} < set(installed.names)
+
+
+def test_a_broken_file_of_a_policys_name_may_be_the_one_that_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "heft.py").write_text(BROKEN, encoding="utf-8")
+    fails(ErrorCode.POLICY_FAILED, "heft.py does not import", "heft", tmp_path)
+    assert [refused.names[0] for refused in find_policies([tmp_path]).refused] == ["heft"] * 2
+
+
+def test_without_a_hash_a_shipped_policy_is_meant_whatever_lies_in_the_folders(
+    tmp_path: Path,
+) -> None:
+    shipped = make_policy(PolicySwapped("heft", ""))
+    (tmp_path / "heft.py").write_text(BROKEN, encoding="utf-8")
+    assert type(make_policy(PolicySwapped("heft", ""), policy_dirs=[tmp_path])) is type(shipped)
+    assert make_policy(PolicySwapped("heft", ""), policy_dirs=[tmp_path / "none"])
+    with pytest.raises(BandError, match="unknown policy"):
+        make_policy(PolicySwapped("../policies/heft", ""))
+
+
+def test_the_core_never_raises_for_what_lies_in_the_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    text = write(folder, "first_come").read_text(encoding="utf-8")
+    text = text.replace("greeting: str", "greeting: str = ''")
+    text = text.replace(
+        "for processor, wait_us", "1 // view.window[0].job\n        for processor, wait_us"
+    )
+    (folder / "first_come.py").write_text(text, encoding="utf-8")
+    core = Core(make_policy=partial(make_policy, policy_dirs=(folder,)))
+    core.handle(policy_swapped("first_come", policy_dirs=(folder,)), 0)
+    core.handle(WorkerUp(0, "cpu", "cpu", 1 << 30), 0)
+    core.handle(ModelAdded(whole("m", cpu=1000)), 0)
+    (folder / "wip.py").write_text(BROKEN, encoding="utf-8")
+    (folder / "shortest_expected_latency.py").write_text(BROKEN, encoding="utf-8")
+    commands = core.handle(RequestArrived(0, "m"), 1)
+    assert [type(command) for command in commands] == [Run]
+    assert core.status().reason == "it raised ZeroDivisionError: integer division or modulo by zero"
+    core.handle(PolicySwapped("none", ""), 2)
+    assert core.status().reason.startswith("unknown policy 'none'; ")
+    assert core.status().policy == DEFAULT_POLICY
 
 
 @pytest.mark.parametrize(
@@ -147,6 +225,12 @@ def test_the_same_name_twice_lists_both_places(tmp_path: Path, stem: str, aliase
         (FIRST_COME.format(name="another", aliases="()"), "declares the name 'another'"),
         (FIRST_COME.format(name="mine", aliases="()").replace("frozen=True", ""), "no frozen"),
         (FIRST_COME.format(name="mine", aliases="()").replace("def plan", "def go"), "`plan("),
+        (FIRST_COME.format(name="mine", aliases="('a')"), "an `info` that is not text"),
+        ("import sys; sys.exit(3)", "does not import: SystemExit: 3"),
+        (
+            FIRST_COME.format(name="mine", aliases="()").replace("= (1, 2)", "= 1j"),
+            "no usable default of parameter 'sizes': TypeError: 1j is no plain data",
+        ),
     ],
 )
 def test_a_file_that_is_no_policy_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -178,6 +262,27 @@ def test_a_parameter_unknown_or_missing_is_named(tmp_path: Path) -> None:
         policy_swapped("heft", {"zzz": 3})
     with pytest.raises(BandError, match="parameter 'greeting' has no default; give it"):
         policy_swapped(str(write(tmp_path, "first_come")))
+
+
+@pytest.mark.parametrize(
+    ("check", "problem"),
+    [("raise SystemExit(2)", "SystemExit: 2"), ("1 // 0", "ZeroDivisionError: integer")],
+)
+def test_parameters_that_a_policy_refuses_in_its_own_way_are_one_sentence(
+    tmp_path: Path, check: str, problem: str
+) -> None:
+    path = write(tmp_path, "first_come")
+    after = f"sizes: tuple = (1, 2)\n    def __post_init__(self): {check}"
+    text = path.read_text(encoding="utf-8").replace("sizes: tuple = (1, 2)", after)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BandError, match=f"does not take these parameters: {problem}") as caught:
+        policy_swapped(str(path), {"greeting": "hello"})
+    assert caught.value.code is ErrorCode.POLICY_FAILED
+
+
+def test_a_parameter_that_a_record_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BandError, match=r"TypeError: \{1\} is no plain data"):
+        policy_swapped(str(write(tmp_path, "first_come")), {"greeting": {1}})
 
 
 def test_the_given_parser_checks_the_parameters() -> None:

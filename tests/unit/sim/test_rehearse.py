@@ -11,9 +11,9 @@ from band.plan.table import PlanTable
 from band.scheduler.advice import EndedRequest, Rehearsed, Simulate, Snapshot
 from band.scheduler.commands import JobOutcome
 from band.scheduler.events import AdviceReady, Json, ModelAdded, PolicySwapped, StreamLoad
-from band.scheduler.loader import load_file
 from band.scheduler.options import CoreOptions
 from band.scheduler.policy import Decision, Policy, PolicyInfo
+from band.scheduler.policy_source import load_file
 from band.scheduler.view import View
 from band.share import share_dir
 from band.sim.advise import plain

@@ -9,7 +9,8 @@ from band.config.params import parse_params
 from band.errors import BandError, ErrorCode
 from band.scheduler.commands import JobOutcome
 from band.scheduler.events import PolicySwapped
-from band.scheduler.loader import load_file, make_policy, policy_swapped
+from band.scheduler.loader import make_policy, policy_swapped
+from band.scheduler.policy_source import load_file
 from band.scheduler.ranges import hints_of, range_text
 from band.share import share_dir
 from band.testing.core_driver import CoreDriver

@@ -15,9 +15,20 @@ SMOOTHING: Final = 0.1
 MOVED: Final = 0.1
 """A stream counts as changed when its mean period has moved by more than this share."""
 
-_SILENT_PERIODS: Final = 8
+SILENT_PERIODS: Final = 8
+"""A stream that brings nothing for so many of its periods has stopped."""
+
 _SILENT_US: Final = 1_000_000
 _RECENT: Final = 4096
+
+TOGETHER_US: Final = 1_000
+"""Frames that begin within this time are one arrival of several copies; no stream is faster."""
+
+SPAN_US: Final = 10_000
+"""How long the frames of a stream must have come before its period counts as known.
+
+A client may send a few requests at once and then none for long.
+"""
 
 SETTLE_US: Final = 150_000
 """How long arrivals are watched before a load that nobody declared counts as known."""
@@ -31,61 +42,70 @@ class _Source:
     """One model that a stream asks for again and again.
 
     Attributes:
-        period_us: mean time between frames, None before the second one.
+        period_us: mean time between arrivals, None before the second one.
+        known: its frames have come for long enough to tell the period.
         told_us: the period when the load was last said to have changed.
-        last_us: when the last frame arrived.
+        first_us: when the first frame arrived.
+        begun_us: when the first frame of the last arrival did.
+        last_us: when the first request of the last arrival came.
         frame: the last frame's number; None for requests without.
         frames: how many have arrived.
-        in_frame: requests of the last frame so far.
-        copies: mean number of requests a frame.
+        in_frame: requests of the last arrival so far.
+        copies: mean number of requests an arrival.
         request: the last one; priority and parents are read from it.
         frame_us: when the frame of that request arrived.
         parents: models whose completion issued it.
     """
 
     __slots__ = (
-        "copies", "frame", "frame_us", "frames", "in_frame", "last_us", "parents", "period_us",
-        "request", "told_us",
+        "begun_us", "copies", "first_us", "frame", "frame_us", "frames", "in_frame", "known",
+        "last_us", "parents", "period_us", "request", "told_us",
     )  # fmt: skip
 
-    def __init__(self, request: RequestArrived, now_us: int) -> None:
+    def __init__(self, request: RequestArrived, frame_us: int, now_us: int) -> None:
         self.period_us: float | None = None
+        self.known = False
         self.told_us = 0.0
+        self.first_us = self.begun_us = frame_us
         self.last_us = now_us
         self.frame = request.frame
         self.frames = 1
         self.in_frame = 0
         self.copies = 1.0
         self.request = request
-        self.frame_us = now_us
+        self.frame_us = frame_us
         self.parents: tuple[str, ...] = ()
 
-    def next_frame(self, request: RequestArrived, now_us: int) -> bool:
+    def next_frame(self, request: RequestArrived, frame_us: int, now_us: int) -> bool:
         """Take the first request of a frame; return whether the period has become another one."""
+        self.frame = request.frame
+        self.frames += 1
+        if abs(frame_us - self.begun_us) < TOGETHER_US:
+            return False
         gap_us = now_us - self.last_us
         if self.period_us is None:
             self.period_us, self.copies = float(gap_us), float(self.in_frame)
         else:
             self.period_us += SMOOTHING * (gap_us - self.period_us)
             self.copies += SMOOTHING * (self.in_frame - self.copies)
-        self.last_us, self.frame, self.in_frame = now_us, request.frame, 0
-        self.frames += 1
-        if abs(self.period_us - self.told_us) <= MOVED * self.told_us:
-            return False
-        self.told_us = self.period_us
-        return True
+        self.begun_us, self.last_us, self.in_frame = frame_us, now_us, 0
+        known, self.known = self.known, self.known or frame_us - self.first_us >= SPAN_US
+        moved = abs(self.period_us - self.told_us) > MOVED * self.told_us
+        if moved:
+            self.told_us = self.period_us
+        return self.known and (moved or not known)
 
     def silent(self, now_us: int) -> bool:
         """Return whether it has stopped."""
-        quiet_us = max(_SILENT_US, _SILENT_PERIODS * (self.period_us or 0))
+        quiet_us = max(_SILENT_US, SILENT_PERIODS * (self.period_us or 0))
         return now_us - self.last_us > quiet_us
 
     def load(self, key: _Key, now_us: int) -> StreamLoad | None:
-        """Return it as a load; None before its second frame."""
-        if self.period_us is None:
+        """Return it as a load; None before its period is known."""
+        if self.period_us is None or not self.known:
             return None
         app, stream, model = key
-        request, period_us = self.request, max(1, round(self.period_us))
+        request, period_us = self.request, max(TOGETHER_US, round(self.period_us))
         return StreamLoad(
             stream=stream,
             model=model,
@@ -130,14 +150,22 @@ class Demand:
         if self._first_us is None:
             self._first_us = now_us
         key = (request.app, request.stream, request.model)
+        recent = self._recent
+        parents = [recent[parent] for parent in request.parents if parent in recent]
+        frame_us = min((begun_us for _, begun_us in parents), default=now_us)
         source = self._sources.get(key)
         if source is None:
-            source = self._sources[key] = _Source(request, now_us)
+            source = self._sources[key] = _Source(request, frame_us, now_us)
         elif request.frame is None or request.frame != source.frame:
-            moved = source.next_frame(request, now_us)
+            moved = source.next_frame(request, frame_us, now_us)
             self.changed |= moved and key[1:] not in self._declared_names
         source.in_frame += 1
-        self._relate(source, request, now_us)
+        source.request, source.frame_us = request, frame_us
+        if parents:
+            source.parents = tuple(dict.fromkeys(model for model, _ in parents))
+        recent[request.request] = (request.model, frame_us)
+        if len(recent) > _RECENT:
+            del recent[next(iter(recent))]
         if now_us >= self._sweep_us:
             self._sweep(now_us)
 
@@ -150,7 +178,7 @@ class Demand:
             return True
         if self._first_us is None or now_us < self._first_us + SETTLE_US:
             return False
-        return any(source.period_us is not None for source in self._sources.values())
+        return any(source.known for source in self._sources.values())
 
     def streams(self, now_us: int) -> tuple[StreamLoad, ...]:
         """Return the load from now on: what was declared first, then what was seen beside it."""
@@ -162,22 +190,10 @@ class Demand:
         twin._declared, twin._declared_names = self._declared, self._declared_names
         return twin
 
-    def _relate(self, source: _Source, request: RequestArrived, now_us: int) -> None:
-        """Note which frame a request belongs to, and which models issued it."""
-        recent = self._recent
-        parents = [recent[parent] for parent in request.parents if parent in recent]
-        source.request = request
-        source.frame_us = min((frame_us for _, frame_us in parents), default=now_us)
-        if parents:
-            source.parents = tuple(dict.fromkeys(model for model, _ in parents))
-        recent[request.request] = (request.model, source.frame_us)
-        if len(recent) > _RECENT:
-            del recent[next(iter(recent))]
-
     def _sweep(self, now_us: int) -> None:
         """Forget what has fallen silent."""
         for key in [key for key, s in self._sources.items() if s.silent(now_us)]:
-            known = self._sources.pop(key).period_us is not None
+            known = self._sources.pop(key).known
             self.changed |= known and key[1:] not in self._declared_names
         self._sweep_us = now_us + _SILENT_US
 

@@ -10,6 +10,9 @@ from band.scheduler.events import RequestArrived, StreamLoad
 FIRST_REQUEST: Final = 1 << 40
 """Number of the first request that is only expected; real ones count from 0."""
 
+MOST_A_STREAM: Final = 4_000
+"""So many requests are expected of a stream at most, whatever rate it is said to have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -36,6 +39,9 @@ def expect(
 
     Frame i of a stream is made of one request a copy of each root, and of the requests that their
     completion issues, in turn. The mean number of copies is kept exactly: 0.5 is every other frame.
+
+    However fast a stream is and however far away the end, it brings no more than the first
+    ``MOST_A_STREAM`` requests: every simulation plays them all.
 
     Args:
         streams: the load; ``next_us`` of roots says when their next frame comes.
@@ -64,11 +70,15 @@ class _Maker:
     def __init__(self, found: Expected) -> None:
         self._found = found
         self._next = FIRST_REQUEST
+        self._end = FIRST_REQUEST
 
     def frames(self, loads: Sequence[StreamLoad], until_us: int) -> None:
         """Make the coming frames of one stream."""
+        self._end = self._next + MOST_A_STREAM
         times = {load.model: _times(load, until_us) for load in loads if not load.parents}
         for index in range(max(map(len, times.values()), default=0)):
+            if self._next >= self._end:
+                return
             made: dict[str, tuple[int, ...]] = {}
             behind: dict[str, tuple[int, ...]] = {}
             frame_us: dict[str, int] = {}
@@ -88,6 +98,7 @@ class _Maker:
 
     def after(self, loads: Sequence[StreamLoad], requests: Sequence[RequestArrived]) -> None:
         """Make what the requests of one frame under way may still issue."""
+        self._end = self._next + MOST_A_STREAM
         made: dict[str, tuple[int, ...]] = {}
         frame_us: dict[str, int] = {}
         known = {load.model: load for load in loads}
@@ -114,8 +125,9 @@ class _Maker:
         parents: tuple[int, ...],
         count: int,
     ) -> tuple[int, ...]:
-        found, numbers = self._found, tuple(range(self._next, self._next + count))
-        self._next += count
+        found, end = self._found, min(self._next + count, self._end)
+        numbers = tuple(range(self._next, end))
+        self._next = end
         for number in numbers:
             request = RequestArrived(
                 request=number,

@@ -1,7 +1,10 @@
+from collections import defaultdict
+
 import pytest
 
-from band.scheduler.demand import SETTLE_US, Demand
+from band.scheduler.demand import MOVED, SETTLE_US, SMOOTHING, SPAN_US, TOGETHER_US, Demand
 from band.scheduler.events import RequestArrived, StreamLoad
+from band.testing.workloads import workload
 
 MS = 1000
 
@@ -118,3 +121,76 @@ def test_what_nobody_declared_is_seen_beside_what_was() -> None:
     demand.declare((StreamLoad("screen", "n", 16 * MS, 0),))
     frames(demand, 5, 30 * MS)
     assert [load.model for load in demand.streams(140 * MS)] == ["n", "m"]
+
+
+def test_requests_at_once_are_copies_of_one_arrival() -> None:
+    demand = Demand()
+    for index in range(6):  # two arrivals of three frames, 100 us apart or at the very same time
+        at_us = index // 3 * 900 * MS + index % 3 * 100 * (index // 3)
+        demand.arrived(request(index, frame=index), at_us)
+        if index < 3:
+            assert not demand.streams(at_us)
+            assert not demand.known(at_us + SETTLE_US)
+    (load,) = demand.streams(950 * MS)
+    assert (load.period_us, load.copies, load.next_us) == (900 * MS, 3.0, 1800 * MS)
+
+
+@pytest.mark.parametrize("gap_us", [0, 1, 300, 1200])
+def test_a_few_requests_of_a_client_without_frames_are_no_stream_yet(gap_us: int) -> None:
+    demand = Demand()
+    for index in range(SPAN_US // 1200):
+        demand.arrived(request(index, frame=None), index * gap_us)
+    demand.changed = False
+    assert not demand.known(SETTLE_US)
+    assert not demand.streams(SETTLE_US)
+    demand.arrived(request(99, frame=None), 500 * MS)
+    assert demand.known(500 * MS)
+    assert demand.changed
+    assert len(demand.streams(500 * MS)) == 1
+
+
+def test_what_comes_faster_than_any_stream_keeps_its_rate_in_copies() -> None:
+    demand = Demand()
+    next_us = frames(demand, 500, 250)
+    (load,) = demand.streams(next_us)
+    assert load.period_us == TOGETHER_US
+    assert load.copies == pytest.approx(4.0)
+
+
+def test_copies_of_a_child_whose_frames_came_together_are_counted_so_too() -> None:
+    demand = Demand()
+    for turn in range(4):
+        at_us = turn * 100 * MS
+        for copy in range(3):
+            frame = 3 * turn + copy
+            demand.arrived(request(2 * frame, "eye", frame=frame), at_us)
+        for copy in range(3):
+            frame = 3 * turn + copy
+            child = request(2 * frame + 1, "gaze", frame=frame, parents=(2 * frame,))
+            demand.arrived(child, at_us + (1 + copy) * 5 * MS)
+    loads = {load.model: load for load in demand.streams(320 * MS)}
+    assert {model: load.copies for model, load in loads.items()} == {"eye": 3.0, "gaze": 3.0}
+    assert loads["gaze"].period_us == 100 * MS
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_streams_of_an_ordinary_pace_are_learnt_frame_by_frame(scale: float) -> None:
+    demand = Demand()
+    last_us: dict[str, int] = {}
+    period_us: dict[str, float] = {}
+    told_us: defaultdict[str, float] = defaultdict(float)
+    for at_us, arrived in workload(1).arrivals(scale, 5).roots():
+        model, changed = arrived.model, False
+        if model in last_us:
+            gap_us = at_us - last_us[model]
+            mean_us = period_us.get(model, float(gap_us))
+            period_us[model] = mean_us = mean_us + SMOOTHING * (gap_us - mean_us)
+            changed = abs(mean_us - told_us[model]) > MOVED * told_us[model]
+            told_us[model] = mean_us if changed else told_us[model]
+        last_us[model] = at_us
+        demand.changed = False
+        demand.arrived(arrived, at_us)
+        if demand.known(at_us):
+            found = {load.model: load.period_us for load in demand.streams(at_us)}
+            assert found == {model: round(us) for model, us in period_us.items()}
+            assert demand.changed == changed

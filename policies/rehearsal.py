@@ -93,7 +93,7 @@ class Rehearsal:
 
     def __init__(self, params: Params) -> None:
         self.params = params
-        self._rule = Rule(Advice(Strategy(shed=params.sheds)))
+        self._rule = Rule(Advice(Strategy(shed=params.sheds)), params.window)
 
     def advise(self, snapshot: Snapshot, params: Params, simulate: Simulate, budget: int) -> Json:
         """Return the best strategy found by rehearsing."""
@@ -110,7 +110,7 @@ class Rehearsal:
 
     def advised(self, payload: Any) -> None:
         """Follow a strategy from now on."""
-        self._rule = Rule(Advice.of(payload))
+        self._rule = Rule(Advice.of(payload), self.params.window)
 
     def plan(self, view: View) -> Sequence[Decision]:
         """Return the dispatches and drops of one pass."""

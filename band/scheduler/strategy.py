@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from band.scheduler.demand import SILENT_PERIODS
 from band.scheduler.events import Json, StreamLoad
 
 PRIORITY, EDF, SLACK, LONGEST, ARRIVAL = "priority", "edf", "slack", "longest", "arrival"
@@ -64,14 +65,22 @@ class Root(NamedTuple):
     until_us: int | None
     deadline_us: int
 
-    def next_after(self, seen_us: int, now_us: int) -> int | None:
+    def next_after(self, seen_us: int, watched_us: int, now_us: int) -> int | None:
         """Return when the next frame comes, None if none does.
+
+        Where nobody says when a stream ends, it has ended once its next frame is overdue by some
+        periods.
 
         Args:
             seen_us: when the last one was seen to arrive, or -1.
+            watched_us: since when none could have come unseen.
             now_us: the time.
         """
         next_us = self.next_us if seen_us < 0 else seen_us + self.period_us
+        if self.until_us is None:
+            overdue_us = now_us - max(next_us, watched_us)
+            if overdue_us > SILENT_PERIODS * self.period_us:
+                return None
         if next_us <= now_us:
             next_us += ((now_us - next_us) // self.period_us + 1) * self.period_us
         return None if self.until_us is not None and next_us >= self.until_us else next_us

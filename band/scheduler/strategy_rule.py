@@ -16,6 +16,8 @@ from band.scheduler.view import JobView, View
 
 _FOR_EVER_US: Final = 1 << 59
 _LOOK_AGAIN_US: Final = 1_000
+_PUT_OFF_US: Final = 1_000_000
+"""A job that is never dropped is put off no longer than this after it came."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -24,6 +26,8 @@ class Rule:
 
     Args:
         advice: the strategy and the load it is for.
+        window: how many waiting jobs a view shows at most; where it shows as many, there may be
+            more.
 
     Attributes:
         strategy: in force.
@@ -32,7 +36,7 @@ class Rule:
         salvage: processors that may run hopeless requests, by model.
     """
 
-    def __init__(self, advice: Advice) -> None:
+    def __init__(self, advice: Advice, window: int) -> None:
         strategy = advice.strategy
         self.strategy, self.roots = strategy, advice.roots
         self.rank = {model: place for place, model in enumerate(strategy.order)}
@@ -41,10 +45,14 @@ class Rule:
         self._children: Mapping[str, tuple[str, ...]] = advice.children or {}
         self._seen = dict.fromkeys(((root.stream, root.model) for root in advice.roots), -1)
         self._menus: dict[str, Menu] = {}
+        self._window = window
+        self._watched_us = -1
 
-    def note(self, window: Sequence[JobView]) -> None:
+    def note(self, window: Sequence[JobView], now_us: int) -> None:
         """Note when frames arrived, so that the next one can be foreseen."""
         seen = self._seen
+        if self._watched_us < 0 or len(window) >= self._window:
+            self._watched_us = now_us  # who is behind a full window arrives unseen
         for job in window:
             key = (job.stream, job.model)
             if job.arrived_us > seen.get(key, _FOR_EVER_US):
@@ -52,7 +60,7 @@ class Rule:
 
     def next_us(self, root: Root, now_us: int) -> int | None:
         """Return when the next frame of a root comes, None if none does."""
-        return root.next_after(self._seen[root.stream, root.model], now_us)
+        return root.next_after(self._seen[root.stream, root.model], self._watched_us, now_us)
 
     def tail_us(self, view: View, model: str) -> int:
         """Return the least time of what the completion of a model issues, starved models apart."""
@@ -105,7 +113,7 @@ class _Pass:
         """Return what to do now."""
         view, window = self._view, self._view.window
         if self._strategy.guard:
-            self._rule.note(window)
+            self._rule.note(window, self._now_us)
         shed, waits = self._strategy.shed, self._waits
         for job in sorted(window, key=self._key) if len(window) > 1 else window:
             if not shed and 0 not in waits:
@@ -196,7 +204,7 @@ class _Pass:
             return
         if waits[processor]:
             waits[processor] = way.busy_us
-        elif not self._strategy.guard or not self._guarded(job, processor, way.busy_us):
+        elif not self._guarded(job, processor, way.busy_us):
             self._start(job, way.span, way.busy_us)
 
     def _start(self, job: JobView, span: Span, busy_us: int) -> None:
@@ -219,15 +227,23 @@ class _Pass:
             span = (
                 whole_span(table, job, processor) if mask >> processor & 1 and not wait_us else None
             )
-            if span is not None and job.processor in {-1, processor}:
-                if self._strategy.guard and self._guarded(job, processor, span.cost_us):
-                    continue
+            if span is None or job.processor not in {-1, processor}:
+                continue
+            if not self._guarded(job, processor, span.cost_us):
                 self._start(job, span, span.cost_us)
                 return
 
     def _guarded(self, job: JobView, processor: int, busy_us: int) -> bool:
-        """Return whether a start would make a known next arrival of another model hopeless."""
+        """Return whether a start is put off, since it would make a known next arrival hopeless.
+
+        What is never dropped is not put off for ever, whatever arrives.
+        """
         rule, now_us = self._rule, self._now_us
+        if not self._strategy.guard:
+            return False
+        endless = job.deadline_us is None or not self._strategy.shed
+        if endless and now_us - job.arrived_us > _PUT_OFF_US:
+            return False
         priority = self._strategy.mode == PRIORITY
         rank = rule.rank.get(job.model, len(rule.rank))
         busy: list[int] | None = None

@@ -8,13 +8,15 @@ import pytest
 from band.plan.table import PlanTable
 from band.scheduler.advice import EndedRequest, Rehearsed, Snapshot
 from band.scheduler.commands import DropReason, JobOutcome
-from band.scheduler.events import Json, StreamLoad
+from band.scheduler.events import AdviceReady, Json, StreamLoad, Tick
 from band.scheduler.objectives import on_time, xr_score
 from band.scheduler.policy import Decision, Defer, Dispatch, Drop
 from band.scheduler.strategy import ARRIVAL, EDF, SLACK, Advice, Root, Strategy, advice_for
 from band.scheduler.strategy_rule import Rule
 from band.scheduler.strategy_search import find_strategy
+from band.scheduler.view import JobView
 from band.sim.advise import plain
+from band.testing.core_driver import CoreDriver
 from band.testing.data import NO_DATA, data_dir
 from band.testing.fixed_view import FixedView, make_job
 from band.testing.tables import make_table, whole
@@ -27,6 +29,7 @@ MS = 1000
 FAST = whole("fast", cpu=8 * MS, gpu=2 * MS)
 SLOW = whole("slow", cpu=20 * MS, gpu=5 * MS)
 CPU, GPU = 0, 1
+WINDOW = 32
 BUSY = (0, 3 * MS, 1 << 60, 1 << 60)
 FREE = (0, 0, 1 << 60, 1 << 60)
 
@@ -36,7 +39,7 @@ def view(*jobs: Any, waits_us: tuple[int, ...] = FREE, now_us: int = 0) -> Fixed
 
 
 def decide(strategy: Strategy, seen: FixedView, roots: tuple[Root, ...] = ()) -> list[Decision]:
-    return list(Rule(Advice(strategy, roots=roots)).decide(seen))
+    return list(Rule(Advice(strategy, roots=roots), WINDOW).decide(seen))
 
 
 def started(decisions: list[Decision]) -> dict[int, int]:
@@ -112,6 +115,60 @@ def test_a_guard_keeps_a_processor_for_a_frame_that_is_about_to_come() -> None:
     assert started(decide(below, view(job), (root,))) == {1: GPU}, "it is less important"
 
 
+def test_a_guard_no_longer_believes_in_a_stream_that_has_fallen_silent() -> None:
+    root = Root("s", "fast", next_us=1 * MS, period_us=4 * MS, until_us=None, deadline_us=2 * MS)
+    guard = Strategy(order=("fast", "slow"), guard=True)
+    job = make_job(1, "slow", deadline_us=900 * MS)
+
+    def starts(root: Root, job: JobView = job, window: int = WINDOW) -> list[int]:
+        """Return the times at which the job would start, while nothing else comes."""
+        rule = Rule(Advice(guard, roots=(root,)), window)
+        return [ms for ms in range(100) if started(list(rule.decide(view(job, now_us=ms * MS))))]
+
+    assert starts(root) == list(range(1 + 8 * 4 + 1, 100))
+    assert starts(root._replace(until_us=MS * MS)) == [], "somebody said that it goes on"
+    assert starts(root, window=1) == [], "its frames may wait behind those that are seen"
+
+
+def test_a_guard_goes_on_as_long_as_frames_come() -> None:
+    root = Root("", "fast", next_us=1 * MS, period_us=5 * MS, until_us=None, deadline_us=4 * MS)
+    rule = Rule(Advice(Strategy(order=("fast", "slow"), guard=True), roots=(root,)), WINDOW)
+    slow = make_job(1, "slow", deadline_us=900 * MS)
+    for ms in range(1, 200, 5):
+        frame = make_job(ms, "fast", deadline_us=(ms + 4) * MS)._replace(arrived_us=ms * MS)
+        assert started(list(rule.decide(view(slow, frame, now_us=ms * MS)))) == {ms: GPU}
+        assert not started(list(rule.decide(view(slow, now_us=(ms + 3) * MS))))
+
+
+@pytest.mark.parametrize(("shed", "deadline_us"), [(True, None), (False, 90 * MS)])
+def test_what_is_never_dropped_is_put_off_for_a_second_at_most(
+    shed: bool, deadline_us: int | None
+) -> None:
+    root = Root("", "fast", 1 * MS, 5 * MS, until_us=MS * MS * MS, deadline_us=4 * MS)
+    guard = Strategy(order=("fast", "slow"), guard=True, shed=shed)
+    job = make_job(1, "slow", deadline_us=deadline_us)
+    for now_us, starts in ((0, {}), (1000 * MS, {}), (1000 * MS + 1, {1: GPU})):
+        assert started(decide(guard, view(job, now_us=now_us), (root,))) == starts
+
+
+def test_jobs_put_off_for_a_stream_that_has_stopped_all_run() -> None:
+    tables = (
+        make_table("a", {"cpu": {(0, 0): 5 * MS}}),
+        make_table("b", {"cpu": {(0, 0): 16 * MS}}),
+    )
+    driver = CoreDriver(*tables, policy="rehearsal", processors=("cpu",))
+    root = Root("a", "a", 10 * MS, 10 * MS, until_us=None, deadline_us=10 * MS)
+    strategy = Strategy(order=("a", "b"), guard=True)
+    driver.send(AdviceReady("rehearsal", Advice(roots=(root,)).payload(strategy)))
+    jobs = [driver.request("b") for _ in range(40)]
+    for _ in range(400):
+        driver.finish_all()
+        driver.now_us = max(driver.now_us, driver.wakes[-1])
+        driver.send(Tick())
+    assert all(driver.ended[job].outcome is JobOutcome.COMPLETED for job in jobs)
+    assert not driver.core.status().reports
+
+
 def test_a_frugal_strategy_takes_the_least_energy_that_is_in_time() -> None:
     table = whole("fast", cpu=8 * MS, gpu=2 * MS)
     spans = tuple(s._replace(energy_uj=5 if s.processor == CPU else 9) for s in table.spans)
@@ -132,9 +189,9 @@ def test_a_spread_keeps_to_the_cheapest_way_at_the_prices() -> None:
     )
     advice = Advice(Strategy(shed=False, spread=0.0), prices=(0.3, 0.7, 0.0, 0.0))
     seen = FixedView([table], (make_job(1, "m"),), waits_us=FREE)
-    assert started(list(Rule(advice).decide(seen))) == {1: CPU}, "150 against 280"
+    assert started(list(Rule(advice, WINDOW).decide(seen))) == {1: CPU}, "150 against 280"
     plainly = Advice(Strategy(shed=False))
-    assert started(list(Rule(plainly).decide(seen))) == {1: GPU}
+    assert started(list(Rule(plainly, WINDOW).decide(seen))) == {1: GPU}
 
 
 def test_an_advice_survives_json() -> None:

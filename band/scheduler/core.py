@@ -87,6 +87,7 @@ class Core:
         alarms, residency = self._alarms, self._residency
         lifecycle, passes = self._lifecycle, self._passes
         lifecycle.commands = commands
+        passes.ticks = passes.ticks + 1 if isinstance(event, Tick) else 0
         self._apply(event, now_us)
         if residency.short:
             residency.make_room(commands, now_us)

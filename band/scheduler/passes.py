@@ -33,6 +33,7 @@ from band.scheduler.validate import InvalidDecisionError, check_defer, check_dro
 MakePolicy = Callable[[PolicySwapped], Policy]
 
 _SEQUENCES: Final = (tuple, list)
+_MOST_TICKS: Final = 1_000
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -47,6 +48,7 @@ class Passes:
         window: how many waiting jobs the policy sees.
         advisor: the policy in force, if it has an ``advise``.
         event: put the policy in force that is.
+        ticks: how many have come one after the other, with no other event and no progress.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Passes:
         self.window = options.window
         self.advisor: Policy | None = None
         self.event = PolicySwapped(options.default_policy, "")
+        self.ticks = 0
         self._advice_failed = False
 
     def swap(self, event: PolicySwapped, now_us: int) -> None:
@@ -167,7 +170,9 @@ class Passes:
                 reason = f"it raised {described(error)}"
             else:
                 progress, reason = self._carry_out(decisions, now_us)
-                if not progress and shaping is not None:
+                if progress:
+                    self.ticks = 0
+                elif shaping is not None:
                     progress = shaping.resume()
                 if progress and not reason and state.idle:
                     continue
@@ -223,14 +228,20 @@ class Passes:
     def _stall(self) -> str:
         """Return what is wrong if nothing but a new event from outside can end the waiting jobs.
 
-        This is what makes every accepted job end: it waits only while a task runs or a tick comes.
+        This is what makes every accepted job end: it waits only while a task runs or a tick comes,
+        and ticks alone do not go on for ever.
         """
         state = self._state
         if self._shaping.until_us is not None and state.queue.entries:
             self._alarms.need(self._shaping.until_us, state.queue.entries[0][1].id)
-        if state.tasks or not state.queue.entries or self._alarms.pending(self.waits):
+        if state.tasks or not state.queue.entries:
             return ""
-        return f"it left {len(state.queue.entries)} jobs waiting though every processor is idle"
+        left = f"it left {len(state.queue.entries)} jobs waiting though every processor is idle"
+        if not self._alarms.pending(self.waits):
+            return left
+        if self.ticks < _MOST_TICKS:
+            return ""
+        return f"{left}, over {self.ticks} ticks in a row"
 
     def _install(self, event: PolicySwapped) -> Policy:
         policy = self._make_policy(event)
@@ -239,7 +250,7 @@ class Passes:
         advisor = policy if isinstance(policy, Advisor) else None
         self.window, self._policy, self.advisor = window, policy, advisor
         self.event, self.name, self._is_default = event, event.name, False
-        self._advice_failed = False
+        self.ticks, self._advice_failed = 0, False
         return policy
 
     def _install_default(self, now_us: int) -> Policy | None:

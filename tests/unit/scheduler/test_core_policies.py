@@ -9,7 +9,7 @@ import pytest
 from band.errors import BandError, ErrorCode
 from band.plan.task import SliceKey
 from band.scheduler.commands import DropReason, JobOutcome
-from band.scheduler.events import AdviceReady, PolicyOverran, PolicySwapped
+from band.scheduler.events import AdviceReady, Cancelled, PolicyOverran, PolicySwapped, Tick
 from band.scheduler.options import DEFAULT_POLICY, CoreOptions
 from band.scheduler.policy import Decision, Defer, Dispatch, Drop, PolicyInfo, TaskSpec
 from band.scheduler.view import View
@@ -108,6 +108,27 @@ def test_a_failing_policy_is_replaced_and_the_pass_goes_on(drive: Drive, case: s
     assert [(r.policy, r.reason) for r in status.reports] == [("scripted", status.reason)]
     driver.finish_all()
     assert [driver.ended[job].outcome for job in jobs] == [JobOutcome.COMPLETED] * 2
+
+
+def test_a_policy_that_only_puts_off_is_replaced_after_a_thousand_ticks(drive: Drive) -> None:
+    answer = Scripted(lambda view: [Defer(job.job, view.now_us + 5) for job in view.window])
+    driver = drive(CHAIN, policy=answer)
+    driver.request("chain")
+
+    def tick(times: int) -> None:
+        for _ in range(times):
+            driver.now_us = driver.wakes[-1]
+            driver.send(Tick())
+
+    tick(999)
+    driver.send(Cancelled(77))  # any other event: what the policy waits for may have changed
+    tick(999)
+    assert not driver.started
+    assert not driver.core.status().replaced
+    tick(1)
+    assert driver.started
+    reason = "it left 1 jobs waiting though every processor is idle, over 1000 ticks in a row"
+    assert [r.reason for r in driver.core.status().reports] == [reason]
 
 
 def test_decisions_before_an_invalid_one_stand(drive: Drive) -> None:

@@ -8,11 +8,12 @@ Formula:
     device. Jobs are walked in that order. A hopeless one (now + least latency > deadline) is
     dropped, or kept to be started late. The others take their way; if its processor is busy, the
     time is reserved and the job stays in the queue. A start is put off if it would make the known
-    next request of a more important model hopeless (guard).
-    On Advise, the core's future is simulated under a dozen plain rules, then under one change
-    after another to the best four, then under joint and random changes, until the budget is
-    spent. The best one seen is followed. Before the first advice: shortest job first, earliest
-    finish.
+    next request of a more important model hopeless (guard); what cannot be dropped, for 1 s at
+    most.
+    On Advise, the core's future is simulated under 6 plain rules (12 where energies are known, 16
+    where models are split), then under one change after another to the best four, then under
+    joint and random changes, until the budget is spent. The best one seen is followed. Before the
+    first advice: shortest job first, earliest finish.
 
 Parameters:
     simulations: budget of one advice, 0 or more, default 200.

@@ -1,6 +1,6 @@
 """The search of rehearsal: which strategy does best in the near future, within a budget.
 
-First a dozen plain rules; then one change after another to the best of them while that helps; then
+First the plain rules; then one change after another to the best of them while that helps; then
 pairs of changes, and random ones, until the budget of simulations is spent. Seeded, so the same
 moment gives the same answer.
 """

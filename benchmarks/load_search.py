@@ -17,7 +17,6 @@ from band.errors import BandError, ErrorCode
 from band.plan.on_time import Demand, on_time_bound
 from band.scheduler.events import ModelAdded, PolicySwapped
 from band.scheduler.loader import make_policy, policy_swapped
-from band.scheduler.options import DEFAULT_POLICY
 from band.scheduler.policy import Policy
 from band.sim.simulator import simulate
 from band.testing.tables import make_device
@@ -85,19 +84,27 @@ def judge(
     source = load.arrivals(scale, setting.seconds, declared=setting.declared)
     sent = sum(1 for _ in source.roots())
     watch = Watch(sent, setting.seconds, wanted)
-    finished = True
+    finished, made = True, set()
+
+    def make(event: PolicySwapped) -> Policy:
+        made.add(event.name)
+        return make_policy(event)
+
     start_s = time.process_time()
     try:
         simulate(
             device=make_device(),
             models=[ModelAdded(table) for table in load.tables],
             policy=policy_swapped(setting.policy),
-            make_policy=partial(_only, setting.policy),
+            make_policy=make,
             source=source,
             recorder=watch,
         )
     except Enough:
         finished = False
+    if made != {setting.policy}:
+        message = f"the core had to replace policy {setting.policy!r}"
+        raise BandError(ErrorCode.POLICY_FAILED, message, policy=setting.policy)
     cpu_s = time.process_time() - start_s
     growth = watch.growth() if finished else None
     failed = {criterion: watch.failed(criterion) for criterion in CRITERIA}
@@ -115,12 +122,6 @@ def judge(
         growth=growth,
         cpu_s=cpu_s,
     )
-
-
-def _only(policy: str, event: PolicySwapped) -> Policy:
-    if event.name == DEFAULT_POLICY != policy:
-        raise BandError(ErrorCode.POLICY_FAILED, f"the core had to replace policy {policy!r}")
-    return make_policy(event)
 
 
 class Record:

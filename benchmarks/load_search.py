@@ -21,6 +21,7 @@ from band.scheduler.policy import Policy
 from band.sim.simulator import simulate
 from band.testing.tables import make_device
 from band.testing.workloads import Workload, workload
+from band.trace.arrivals import ArrivalSource
 
 _PILOT: Final = 6
 
@@ -84,27 +85,8 @@ def judge(
     source = load.arrivals(scale, setting.seconds, declared=setting.declared)
     sent = sum(1 for _ in source.roots())
     watch = Watch(sent, setting.seconds, wanted)
-    finished, made = True, set()
-
-    def make(event: PolicySwapped) -> Policy:
-        made.add(event.name)
-        return make_policy(event)
-
     start_s = time.process_time()
-    try:
-        simulate(
-            device=make_device(),
-            models=[ModelAdded(table) for table in load.tables],
-            policy=policy_swapped(setting.policy),
-            make_policy=make,
-            source=source,
-            recorder=watch,
-        )
-    except Enough:
-        finished = False
-    if made != {setting.policy}:
-        message = f"the core had to replace policy {setting.policy!r}"
-        raise BandError(ErrorCode.POLICY_FAILED, message, policy=setting.policy)
+    finished = _played(setting.policy, load, source, watch)
     cpu_s = time.process_time() - start_s
     growth = watch.growth() if finished else None
     failed = {criterion: watch.failed(criterion) for criterion in CRITERIA}
@@ -122,6 +104,32 @@ def judge(
         growth=growth,
         cpu_s=cpu_s,
     )
+
+
+def _played(policy: str, load: Workload, source: ArrivalSource, watch: Watch) -> bool:
+    """Return whether a run went on to its end; the watch ends it as soon as it has seen enough."""
+    made = set()
+
+    def make(event: PolicySwapped) -> Policy:
+        made.add(event.name)
+        return make_policy(event)
+
+    finished = True
+    try:
+        simulate(
+            device=make_device(),
+            models=[ModelAdded(table) for table in load.tables],
+            policy=policy_swapped(policy),
+            make_policy=make,
+            source=source,
+            recorder=watch,
+        )
+    except Enough:
+        finished = False
+    if made != {policy}:
+        message = f"the core had to replace policy {policy!r}"
+        raise BandError(ErrorCode.POLICY_FAILED, message, policy=policy)
+    return finished
 
 
 class Record:

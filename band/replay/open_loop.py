@@ -16,6 +16,7 @@ import numpy.typing as npt
 from band.clock import Clock
 from band.errors import BandError
 from band.metrics.records import RequestRecord, TaskRecord
+from band.replay.ctrl_c import lasting_ctrl_c
 from band.scheduler.commands import JobOutcome
 from band.scheduler.events import RequestArrived
 from band.trace.frames import FrameTracker
@@ -111,18 +112,26 @@ class OpenLoop:
         """
         self.start_us = self._clock.now_us() + _LEAD_US
         roots = self._tracker.roots()
-        while True:
-            with self._changed:  # the tracker is not safe for two threads
-                arrival = next(roots, None)
-            if arrival is None:
-                break
-            self._clock.sleep_until(self.start_us + arrival.at_us)
-            self._send(arrival.request, arrival.at_us)
-        with self._changed:
-            self._changed.wait_for(lambda: self._broken or not self._tracker.running)
-            if self._broken is not None:
-                raise self._broken
-            return self._tracker.never_issued()
+        with lasting_ctrl_c() as check_ctrl_c:
+            while True:
+                check_ctrl_c()
+                with self._changed:  # the tracker is not safe for two threads
+                    self._check()
+                    arrival = next(roots, None)
+                if arrival is None:
+                    break
+                self._clock.sleep_until(self.start_us + arrival.at_us)
+                self._send(arrival.request, arrival.at_us)
+            with self._changed:
+                self._changed.wait_for(lambda: self._broken or not self._tracker.running)
+                check_ctrl_c()
+                self._check()
+                return self._tracker.never_issued()
+
+    def _check(self) -> None:
+        """Raise what broke the replay while the end of a request was taken."""
+        if self._broken is not None:
+            raise self._broken
 
     def _now_us(self) -> int:
         return max(0, self._clock.now_us() - self.start_us)

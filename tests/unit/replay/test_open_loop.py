@@ -183,3 +183,15 @@ def test_an_answer_that_makes_no_sense_ends_the_replay_with_its_error(clock: Vir
     server.answer = lambda future, ended: future.set_exception(ValueError("nonsense"))
     with pytest.raises(ValueError, match="nonsense"):
         played(make_trace(Node(id="a", model="a")), server)
+
+
+def test_ctrl_c_while_an_answer_is_taken_ends_the_replay_at_once(clock: VirtualClock) -> None:
+    class Interrupted(Server):
+        def ended(self, future: Future[Any]) -> Ended:
+            raise KeyboardInterrupt
+
+    server = Interrupted(clock)
+    inputs: dict[str, Inputs] = {"a": {}}
+    with pytest.raises(KeyboardInterrupt):
+        OpenLoop(make_trace(Node(id="n", model="a"), frames=50), server, inputs, clock).run()
+    assert len(server.seen) == 1

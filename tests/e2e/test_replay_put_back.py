@@ -17,6 +17,7 @@ from band.replay.in_force import NotPutBackError, policy_put_back
 from band.rpc.client import Client, PolicyInForce
 from band.rpc.daemon import Daemon
 from band.scheduler.events import RequestArrived
+from band.testing.ctrl_c import heeded_ctrl_c
 from band.testing.daemons import Seen, daemon_config, device_file, write_models
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
 from band.trace.writer import write_trace
@@ -236,12 +237,13 @@ def test_an_interrupted_replay_puts_the_policy_back(folder: Path) -> None:
     with serve(folder, policy=policy) as daemon:
         before, seen = in_force(daemon), Seen(daemon)
         line = ("replay", str(folder / "long.jsonl"), "--on", daemon.address, "--policy", "heft")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "band", *line],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with heeded_ctrl_c():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "band", *line],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         seen.wait(RequestArrived, 3)
         assert in_force(daemon).policy == "heft"
         process.send_signal(signal.SIGINT)

@@ -4,11 +4,19 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from band.replay.ctrl_c import lasting_ctrl_c
+from band.testing.ctrl_c import heeded_ctrl_c
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    with heeded_ctrl_c():
+        yield
 
 
 def interrupt() -> None:

@@ -11,6 +11,7 @@ from band.plan.table import Span
 from band.scheduler.policy import Decision, Dispatch, Drop
 from band.scheduler.rules_placing import Placement, greedy, heads_first, place, tells_energy
 from band.scheduler.view import JobView, View
+from band.units import count_text
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,12 @@ class EnergyRule(ABC):
     def statistics(self) -> Mapping[str, float]:
         """Return how many tasks were placed by latency, since the table told no energy."""
         return {"placed_by_latency": self._by_latency}
+
+    def notes(self) -> Sequence[str]:
+        """Return a sentence if tasks were placed by latency."""
+        if not self._by_latency:
+            return ()
+        return (
+            f"{count_text(self._by_latency, 'task')} went by latency: the device does not tell "
+            "the energy of every processor that could run them",
+        )

@@ -89,6 +89,7 @@ def test_without_energies_a_job_goes_by_latency_and_is_counted(policy: str) -> N
     known = 0 if policy == "energy_greedy" else 2
     assert dispatched(made.plan(view)) == [(1, known), (0, 1)]
     assert made.statistics() == {"placed_by_latency": 1}  # type: ignore[attr-defined]
+    assert made.notes()[0].startswith("1 task went by latency")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("policy", GREEDY)

@@ -95,7 +95,7 @@ class Mover:
         self._thread.join()
 
     def _main(self) -> None:
-        while (command := self._orders.get()) is not None:
+        while (command := self._orders.get()) is not None and not self._closed:
             registered = self._models[command.slice.model]
             try:
                 event: Event = self._load(registered, command)

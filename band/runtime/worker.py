@@ -76,6 +76,7 @@ class Worker:
         self._chores: deque[_Chore] = deque()
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._closing = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._main, name=f"band-worker-{processor.name}", daemon=True
         )
@@ -161,6 +162,9 @@ class Worker:
 
         self._chores.append(_Chore(perf_counter() + patience_s, run))
         self._wake.put(True)
+        # The thread sets this before it looks for chores the last time, so one of the two sees it.
+        if self._ended.is_set():
+            self._end_chores()
         return future
 
     def _main(self) -> None:
@@ -170,10 +174,18 @@ class Worker:
                 self._run(self._orders.popleft())
             elif self._chores:
                 self._chores.popleft().run()
-        for chore in self._chores:
+        self._close_backend()
+        self._ended.set()
+        self._end_chores()
+
+    def _end_chores(self) -> None:
+        """Do what is left without a backend: whoever waits for a load or a call gets an error."""
+        while self._chores:
+            try:
+                chore = self._chores.popleft()
+            except IndexError:  # another thread was quicker
+                return
             chore.run()
-        if self._backend is not None:
-            self._backend.close()
 
     def _overdue(self) -> bool:
         """Return whether a chore has waited long enough; those before it are done first."""

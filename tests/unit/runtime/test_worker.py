@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
@@ -255,3 +256,33 @@ def test_closing_ends_the_thread_and_whoever_waits(
         with pytest.raises(WorkerLostError):
             chore.result(WAIT_S)
     assert "band-worker-cpu0" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_whoever_asks_a_closed_worker_gets_an_error_at_once(bench: Bench) -> None:
+    bench.worker.close()
+    with pytest.raises(WorkerLostError, match="cpu0"):
+        bench.worker.load(KEY, PART).result(WAIT_S)
+    with pytest.raises(WorkerLostError, match="cpu0"):
+        bench.worker.call(lambda backend: 1).result(WAIT_S)
+    bench.worker.unload(KEY).result(WAIT_S)
+
+
+def test_chores_that_come_while_a_worker_closes_all_end(bench: Bench) -> None:
+    asked: list[Future[int]] = []
+    going = threading.Event()
+
+    def ask() -> None:
+        for number in range(20_000):
+            asked.append(bench.worker.call(lambda backend: 1))
+            if number == 500:
+                going.set()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert going.wait(WAIT_S)
+    bench.worker.close()
+    asking.join(WAIT_S)
+    ends = [future.exception(WAIT_S) for future in asked]
+    assert len(ends) == 20_000
+    assert isinstance(ends[-1], WorkerLostError)
+    assert all(end is None or isinstance(end, WorkerLostError) for end in ends)

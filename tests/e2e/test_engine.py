@@ -18,6 +18,7 @@ from band.runtime.engine import Engine, EngineOptions
 from band.scheduler.options import CoreOptions
 from band.testing import models
 from band.testing.devices import make_device, make_processor, split_device
+from band.testing.policy_files import write_policy
 from band.testing.reference import Reference, assert_equal
 
 WAIT_S = 60.0
@@ -352,20 +353,7 @@ def test_an_unknown_policy_is_refused_before_anything_starts() -> None:
 
 
 def test_a_policy_that_cannot_be_made_is_refused_and_leaves_no_thread(tmp_path: Path) -> None:
-    policy = tmp_path / "broken.py"
-    policy.write_text(
-        "from dataclasses import dataclass\n"
-        "from band.scheduler.policy import PolicyInfo\n"
-        "@dataclass(frozen=True)\n"
-        "class Params:\n"
-        "    pass\n"
-        "class Broken:\n"
-        "    info = PolicyInfo(name='broken', summary='', source='')\n"
-        "    def __init__(self, params):\n"
-        "        raise RuntimeError('no such model')\n"
-        "    def plan(self, view):\n"
-        "        return ()\n"
-    )
+    policy = write_policy(tmp_path, "broken", init="raise RuntimeError('no such model')")
     with pytest.raises(BandError, match="cannot be used: RuntimeError: no such model") as caught:
         Engine(_cpus(), policy=str(policy))
     assert caught.value.code is ErrorCode.POLICY_FAILED

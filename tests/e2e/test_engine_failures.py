@@ -16,6 +16,7 @@ from band.scheduler.core import Core
 from band.scheduler.events import Event, RequestArrived
 from band.testing import models
 from band.testing.devices import FALLBACK, make_device, make_processor, split_device
+from band.testing.policy_files import write_policy
 from band.testing.reference import Reference, assert_equal
 
 WAIT_S = 60.0
@@ -232,30 +233,9 @@ def test_a_custom_op_without_kernel_is_refused_at_registration_with_its_name() -
         assert engine.stats().memory_used_bytes == 0
 
 
-SLOW_POLICY = """
-import threading
-from dataclasses import dataclass
-from band.scheduler.policy import PolicyInfo
-
-@dataclass(frozen=True)
-class Params:
-    pass
-
-class Slow:
-    info = PolicyInfo(name="slow", summary="waits", source="")
-
-    def __init__(self, params):
-        self.params = params
-
-    def plan(self, view):
-        threading.Event().wait(0.05)
-        return ()
-"""
-
-
 def test_a_policy_over_its_time_budget_is_replaced_and_jobs_go_on(tmp_path: Path) -> None:
-    path = tmp_path / "slow.py"
-    path.write_text(SLOW_POLICY)
+    waits = "import threading; threading.Event().wait(0.05); return ()"
+    path = write_policy(tmp_path, "slow", waits)
     inputs = Reference(CHAIN).inputs()
     options = EngineOptions(policy_budget_us=1_000)
     with Engine(split_device(), policy=str(path), options=options) as engine:

@@ -19,46 +19,24 @@ from band.rpc.daemon import Daemon
 from band.scheduler.events import RequestArrived
 from band.testing.ctrl_c import heeded_ctrl_c
 from band.testing.daemons import Seen, daemon_config, device_file, write_models
+from band.testing.policy_files import write_policy
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
 from band.trace.writer import write_trace
 
 PERIOD_US = 20_000
 
-POLICY = """\
-\"\"\"A policy of the operator's own.\"\"\"
-
-from dataclasses import dataclass
-
-from band.scheduler.policy import PolicyInfo
-from band.scheduler.rules import longest_that_can_start, one_by_one
-
-
-@dataclass(frozen=True)
-class Params:
-    window: int = 16
-    seen: int = 0
-
-
-class Mine:
-    info = PolicyInfo(name="mine", summary="made for a test", source="a test")
-
-    def __init__(self, params):
-        MAKE
-
-    def plan(self, view):
-        PLAN
-"""
 FAILS = 'raise RuntimeError("boom")'
-DECIDES = "return one_by_one(view, longest_that_can_start)"
+DECIDES = """
+from band.scheduler.rules import longest_that_can_start, one_by_one
+return one_by_one(view, longest_that_can_start)
+"""
 
 Replay = Callable[..., tuple[int, str, str]]
 
 
-def write_policy(folder: Path, *, make: str = "self.params = params", plan: str = DECIDES) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / "mine.py"
-    path.write_text(POLICY.replace("MAKE", make).replace("PLAN", plan), encoding="utf-8")
-    return path
+def write_mine(folder: Path, plan: str = DECIDES, init: str = "self.params = params") -> Path:
+    params = "window: int = 16; seen: int = 0"
+    return write_policy(folder, "mine", plan, params=params, init=init)
 
 
 @pytest.fixture
@@ -125,7 +103,7 @@ def test_a_policy_keeps_its_parameters(folder: Path, replay: Replay) -> None:
 
 
 def test_a_policy_that_only_the_operator_may_name_is_put_back(folder: Path, replay: Replay) -> None:
-    path = write_policy(folder)
+    path = write_mine(folder)
     with serve(folder, policy=PolicyConfig(path=path, params={"seen": 3})) as daemon:
         before = in_force(daemon)
         assert replay(daemon, "--policy", "heft")[0] == 0
@@ -137,7 +115,7 @@ def test_a_policy_that_only_the_operator_may_name_is_put_back(folder: Path, repl
 def test_a_policy_that_failed_is_not_put_back_but_what_took_over_is(
     folder: Path, replay: Replay
 ) -> None:
-    path = write_policy(folder, plan=FAILS)
+    path = write_mine(folder, FAILS)
     with serve(folder, policy=PolicyConfig(path=path)) as daemon:
         code, out, _ = replay(daemon, "--json", "-")
         assert code == 0
@@ -150,7 +128,7 @@ def test_a_policy_that_failed_is_not_put_back_but_what_took_over_is(
 def test_a_run_tells_that_its_policy_was_replaced_and_the_next_one_does_not(
     folder: Path, replay: Replay
 ) -> None:
-    write_policy(folder / "policies", plan=FAILS)
+    write_mine(folder / "policies", FAILS)
     with serve(folder, policy_dirs=(folder / "policies",)) as daemon:
         code, out, _ = replay(
             daemon, *("--policy", "mine", "--policy", "heft", "--policy", "mine"), "--json", "-"
@@ -168,7 +146,7 @@ def test_a_run_tells_that_its_policy_was_replaced_and_the_next_one_does_not(
 def test_a_policy_that_cannot_be_made_is_an_error_and_the_old_one_is_put_back(
     folder: Path, replay: Replay
 ) -> None:
-    write_policy(folder / "policies", make=FAILS)
+    write_mine(folder / "policies", init=FAILS)
     policy = PolicyConfig(name="heft", params={"window": 3})
     with serve(folder, policy=policy, policy_dirs=(folder / "policies",)) as daemon:
         before = in_force(daemon)
@@ -179,7 +157,7 @@ def test_a_policy_that_cannot_be_made_is_an_error_and_the_old_one_is_put_back(
 
 
 def test_results_are_shown_when_the_policy_cannot_be_put_back(folder: Path, replay: Replay) -> None:
-    path = write_policy(folder)
+    path = write_mine(folder)
     with serve(folder, policy=PolicyConfig(path=path)) as daemon:
 
         class Editor:
@@ -199,13 +177,13 @@ def test_results_are_shown_when_the_policy_cannot_be_put_back(folder: Path, repl
 
 
 def test_an_edited_policy_is_not_put_back_in_place_of_the_old_one(folder: Path) -> None:
-    path = write_policy(folder)
+    path = write_mine(folder)
     with serve(folder, policy=PolicyConfig(path=path)) as daemon, Client(daemon.address) as client:
 
         def edited() -> None:
             with policy_put_back(daemon.address):
                 client.swap_policy("heft")
-                write_policy(folder, plan=FAILS)
+                write_mine(folder, FAILS)
 
         with pytest.raises(NotPutBackError, match="is not the one asked for"):
             edited()
@@ -213,7 +191,7 @@ def test_an_edited_policy_is_not_put_back_in_place_of_the_old_one(folder: Path) 
 
 
 def test_an_error_and_a_failure_to_put_back_are_both_told(folder: Path) -> None:
-    path = write_policy(folder)
+    path = write_mine(folder)
     with serve(folder, policy=PolicyConfig(path=path)) as daemon, Client(daemon.address) as client:
 
         def broken(error: BaseException) -> None:
@@ -225,7 +203,7 @@ def test_an_error_and_a_failure_to_put_back_are_both_told(folder: Path) -> None:
         with pytest.raises(BandError, match=r"line 3; and could not put policy") as caught:
             broken(BandError(ErrorCode.INVALID_TRACE, "line 3"))
         assert caught.value.code is ErrorCode.INVALID_TRACE
-        write_policy(folder)
+        write_mine(folder)
         client.swap_policy(str(path))
         with pytest.raises(BandError, match=r"^could not put policy") as caught:
             broken(KeyboardInterrupt())

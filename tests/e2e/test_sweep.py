@@ -15,36 +15,12 @@ from typing import Any
 import pytest
 
 from band.testing import models
+from band.testing.policy_files import write_policy
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
 from band.trace.writer import write_trace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-KILLER = '''\
-"""A policy that ends its process."""
-
-import os
-from dataclasses import dataclass
-
-from band.scheduler.policy import PolicyInfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Params:
-    """None."""
-
-
-class Policy:
-    """Ends its process."""
-
-    info = PolicyInfo(name="killer", summary="ends its process", source="made for a test")
-
-    def __init__(self, params):
-        self.params = params
-
-    def plan(self, view):
-        os._exit(1)
-'''
 REHEARSED = "name: rehearsal\nparams: {simulations: 8}\n"
 WORKER_LIMIT_S = 60
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +31,7 @@ EXAMPLE = "examples/earliest_deadline_first.py"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short and a long trace of one small model, a policy file and one that ends its process."""
     folder = tmp_path_factory.mktemp("sweep")
-    (folder / "killer.py").write_text(KILLER, encoding="utf-8")
+    write_policy(folder, "killer", "import os; os._exit(1)")
     (folder / "rehearsed.yaml").write_text(REHEARSED, encoding="utf-8")
     model = models.chain()
     (folder / "chain.tflite").write_bytes(model.content)

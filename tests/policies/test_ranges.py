@@ -14,6 +14,7 @@ from band.scheduler.policy_source import load_file
 from band.scheduler.ranges import hints_of, range_text
 from band.share import share_dir
 from band.testing.core_driver import CoreDriver
+from band.testing.policy_files import write_policy
 from band.testing.tables import whole
 
 FILES = sorted(share_dir("policies").glob("*.py"))
@@ -89,34 +90,14 @@ def test_a_window_that_shows_no_job_or_hides_some_is_refused(path: Path, window:
     swaps_to_the_default_one(PolicySwapped(path.stem, "", given), sentence)
 
 
-MINE = """
-from dataclasses import dataclass
-from band.scheduler.policy import PolicyInfo
-
-@dataclass(frozen=True)
-class Params:
-    window: int = {window}
-
-class Mine:
-    info = PolicyInfo(name="mine", summary="does nothing", source="a test")
-
-    def __init__(self, params):
-        self.params = params
-
-    def plan(self, view):
-        return []
-"""
-
-
 def test_the_window_of_a_policy_that_declares_no_range_is_checked_too(tmp_path: Path) -> None:
-    path = tmp_path / "mine.py"
-    path.write_text(MINE.format(window=4), encoding="utf-8")
+    path = write_policy(tmp_path, "mine", params="window: int = 4")
     for parse in (parse_params, None):
         with pytest.raises(BandError, match="'window' must be a whole number of at least 1"):
             policy_swapped(str(path), {"window": -3}, parse=parse)
     event = policy_swapped(str(path))._replace(params=(("window", 0),))
     reason = "policy mine: 'window' must be a whole number of at least 1, not 0"
     swaps_to_the_default_one(event, reason)
-    path.write_text(MINE.format(window=0), encoding="utf-8")
+    write_policy(tmp_path, "mine", params="window: int = 0")
     with pytest.raises(BandError, match="at least 1, not 0"):
         policy_swapped(str(path), parse=parse_params)

@@ -12,33 +12,21 @@ from band.scheduler.core import Core
 from band.scheduler.events import Event
 from band.scheduler.loader import list_policies, policy_swapped
 from band.scheduler.policy_source import PolicySource
+from band.testing.policy_files import write_policy
 from band.testing.shipped import quick
 from band.testing.soak import Soak
 from band.units import BYTES_PER_MIB
 
 SOURCES = list_policies()
 NAMES = [source.name for source in SOURCES]
-LEAKY = """
-from dataclasses import dataclass
-from band.scheduler.policy import PolicyInfo
+KEEP = """
 from band.scheduler.loader import make_policy, policy_swapped
-
-
-@dataclass(frozen=True)
-class Params:
-    pass
-
-
-class Leaky:
-    info = PolicyInfo(name="leaky", summary="keeps all it has ever seen", source="")
-
-    def __init__(self, params):
-        self.seen = {}
-        self.inner = make_policy(policy_swapped("shortest_expected_latency"))
-
-    def plan(self, view):
-        self.seen.update({job.job: [job] for job in view.window})
-        return self.inner.plan(view)
+self.seen = {}
+self.inner = make_policy(policy_swapped("shortest_expected_latency"))
+"""
+LEAK = """
+self.seen.update({job.job: [job] for job in view.window})
+return self.inner.plan(view)
 """
 
 
@@ -85,8 +73,8 @@ def test_a_million_random_events_break_nothing(source: PolicySource) -> None:
 
 
 def test_a_policy_that_keeps_all_it_has_seen_is_found_out(tmp_path: Path) -> None:
-    (tmp_path / "leaky.py").write_text(LEAKY)
-    driver = Soak(policy_swapped(str(tmp_path / "leaky.py")), seed=1)
+    leaky = write_policy(tmp_path, "leaky", LEAK, init=KEEP)
+    driver = Soak(policy_swapped(str(leaky)), seed=1)
     before = driver.objects()
     driver.run(6_000, swaps=False)
     assert driver.objects() - before > 1_000

@@ -13,8 +13,8 @@ from band.metrics.records import RequestRecord, TaskRecord
 from band.rpc.client import Client
 from band.rpc.daemon import Daemon
 from band.rpc.methods import BAND, stub
-from band.share import share_dir
 from band.testing.daemons import daemon_config, device_file
+from band.testing.policy_files import write_policy
 from band.trace.inbox import read_inbox
 from band.trace.reader import read_trace
 from band.v1 import band_pb2
@@ -26,12 +26,6 @@ def _refused(call: Callable[[], object]) -> BandError:
     with pytest.raises(BandError) as caught:
         call()
     return caught.value
-
-
-def _own_policy(path: Path) -> Path:
-    text = (share_dir("policies") / "fcfs.py").read_text(encoding="utf-8")
-    path.write_text(text.replace('name="fcfs"', f'name="{path.stem}"'), encoding="utf-8")
-    return path
 
 
 def test_the_device_has_its_processors(daemon: Daemon, client: Client) -> None:
@@ -141,7 +135,7 @@ def test_what_was_in_force_is_told_and_put_back_exactly(client: Client) -> None:
 def test_a_policy_by_path_can_be_named_once_it_was_in_force(
     model_dir: Path, tmp_path: Path
 ) -> None:
-    mine, other = _own_policy(tmp_path / "mine.py"), _own_policy(tmp_path / "other.py")
+    mine, other = (write_policy(tmp_path, name) for name in ("mine", "other"))
     config = daemon_config(
         model_dir, "chain", device=device_file(tmp_path), policy=PolicyConfig(path=mine)
     )
@@ -155,9 +149,7 @@ def test_a_policy_by_path_can_be_named_once_it_was_in_force(
 
 
 def test_the_counts_tell_what_went_wrong_with_policies(model_dir: Path, tmp_path: Path) -> None:
-    policy = _own_policy(tmp_path / "broken.py")
-    failing = "\n    def plan(self, view):\n        raise RuntimeError('boom')\n"
-    policy.write_text(policy.read_text(encoding="utf-8") + failing, encoding="utf-8")
+    policy = write_policy(tmp_path, "broken", "raise RuntimeError('boom')")
     config = daemon_config(
         model_dir, "chain", device=device_file(tmp_path), policy=PolicyConfig(path=policy)
     )

@@ -13,26 +13,10 @@ from band.config.policy import load_policy
 from band.errors import BandError
 from band.scheduler.loader import make_policy, policy_swapped
 from band.share import share_dir
+from band.testing.policy_files import write_policy
 
 CONFIGS = sorted((share_dir("configs") / "policies").glob("*.yaml"))
-MINE = """
-from dataclasses import dataclass
-from band.scheduler.policy import PolicyInfo
-
-@dataclass(frozen=True)
-class Params:
-    greeting: str
-    sizes: tuple[int, ...] = (1, 2)
-
-class Mine:
-    info = PolicyInfo(name="mine", summary="does nothing", source="a test")
-
-    def __init__(self, params):
-        pass
-
-    def plan(self, view):
-        return []
-"""
+PARAMS = "greeting: str; sizes: tuple[int, ...] = (1, 2)"
 
 
 def band_policies(*arguments: str) -> str:
@@ -89,8 +73,7 @@ def test_ranges_are_told_beside_the_types() -> None:
 
 
 def test_a_policy_whose_types_cannot_be_read_is_still_listed(tmp_path: Path) -> None:
-    text = MINE.replace("greeting: str", "greeting: 'Nowhere'")
-    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    write_policy(tmp_path, "mine", params="greeting: 'Nowhere'")
     greeting = document("--policy-dir", str(tmp_path))["mine"]["params"][0]
     assert (greeting["type"], greeting["range"]) == ("Nowhere", None)
 
@@ -110,7 +93,7 @@ def test_a_shipped_configuration_fits_its_policy(path: Path) -> None:
 
 
 def test_a_folder_adds_its_policies(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    write_policy(tmp_path, "mine", params=PARAMS)
     mine = document("--policy-dir", str(tmp_path))["mine"]
     assert [p["required"] for p in mine["params"]] == [True, False]
     assert mine["params"][1] == {
@@ -123,7 +106,7 @@ def test_a_folder_adds_its_policies(tmp_path: Path) -> None:
 
 
 def test_what_does_not_load_is_told_on_stderr_beside_the_list(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    write_policy(tmp_path, "mine", params=PARAMS)
     (tmp_path / "wip.py").write_text("def plan(:", encoding="utf-8")
     (tmp_path / "leaves.py").write_text("import sys; sys.exit(3)", encoding="utf-8")
     for further in ((), ("--json", "-")):
@@ -142,8 +125,7 @@ def test_what_does_not_load_is_told_on_stderr_beside_the_list(tmp_path: Path) ->
 
 def test_a_policys_words_are_no_markup(tmp_path: Path) -> None:
     words = "[EDF] :warning: [red]first[/x]"
-    text = MINE.replace("does nothing", words).replace("source=", 'aliases=("[a]",), source=')
-    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    write_policy(tmp_path, "mine", summary=words, aliases=("[a]",))
     shown = band_policies("--policy-dir", str(tmp_path))
     assert words in shown
     assert "[a]" in shown

@@ -5,24 +5,11 @@ import pytest
 from band.errors import BandError, ErrorCode
 from band.replay.policies import choose_policies
 from band.scheduler.loader import list_policies
-
-NEEDY = """
-from dataclasses import dataclass
-from band.scheduler.policy import PolicyInfo
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Params:
-    rate: float
-
-class Needy:
-    info = PolicyInfo(name="needy", summary="needs a rate", source="this test")
-    def __init__(self, params): self.params = params
-    def plan(self, view): return ()
-"""
+from band.testing.policy_files import write_policy
 
 
 def test_by_default_all_policies_that_need_no_parameter_are_compared(tmp_path: Path) -> None:
-    (tmp_path / "needy.py").write_text(NEEDY)
+    write_policy(tmp_path, "needy", params="rate: float")
     (tmp_path / "wip.py").write_text("def plan(:")
     chosen, left_out = choose_policies((), [tmp_path])
     needy, static_plan, broken = left_out
@@ -51,7 +38,7 @@ def test_a_policy_asked_for_must_exist_and_have_its_parameters(tmp_path: Path) -
     with pytest.raises(BandError, match="did you mean 'heft'") as caught:
         choose_policies(["hefty"])
     assert caught.value.code is ErrorCode.UNKNOWN_POLICY
-    (tmp_path / "needy.py").write_text(NEEDY)
+    write_policy(tmp_path, "needy", params="rate: float")
     with pytest.raises(BandError, match="rate"):
         choose_policies(["needy"], [tmp_path])
 

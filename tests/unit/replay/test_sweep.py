@@ -21,6 +21,7 @@ from band.replay.sweep_output import csv_text, document, table, write_parquet
 from band.replay.sweep_pools import Pool, pool_opener
 from band.replay.sweep_store import FILE, CellStore
 from band.testing import models
+from band.testing.policy_files import write_policy
 from band.trace.contents import contents
 from band.trace.reader import read_trace
 from band.trace.schema import Frame, Header, Node, Trace, TraceModel
@@ -29,26 +30,6 @@ from band.trace.writer import write_trace
 POLICIES = ("heft", "shortest_expected_latency")
 DEVICES = ("pixel4", "coral_dev_board")
 POISON = "poison"
-FAILING = """
-from dataclasses import dataclass
-
-from band.scheduler.policy import PolicyInfo
-
-
-@dataclass(frozen=True)
-class Params:
-    pass
-
-
-class Failing:
-    info = PolicyInfo(name="failing", summary="never gets far", source="")
-
-    def __init__(self, params):
-        pass
-
-    def plan(self, view):
-        raise RuntimeError("not today")
-"""
 
 
 @pytest.fixture
@@ -146,8 +127,7 @@ def test_a_policy_that_asks_for_advice_works_in_a_cell(trace: str) -> None:
 
 def test_a_cell_whose_policy_was_replaced_has_failed(trace: str, tmp_path: Path) -> None:
     """Its figures would be those of the default policy under the name of another one."""
-    failing = tmp_path / "failing.py"
-    failing.write_text(FAILING, encoding="utf-8")
+    failing = write_policy(tmp_path, "failing", "raise RuntimeError('not today')")
     failed, played = sweep(make_grid([trace], ["pixel4"], [str(failing), "heft"]), Pools())
     reason = "was replaced by the default one at 0 us: it raised RuntimeError: not today"
     assert failed.error == f"policy {failing} {reason}"

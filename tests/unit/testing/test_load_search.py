@@ -13,6 +13,7 @@ from band.scheduler.commands import Finish, JobOutcome
 from band.scheduler.events import ModelAdded, RequestArrived, Tick
 from band.scheduler.loader import make_policy, policy_swapped
 from band.sim.simulator import SimRun, simulate
+from band.testing.policy_files import write_policy
 from band.testing.tables import make_device
 from band.testing.workloads import RATES_PER_S, workload
 from band.units import US_PER_S
@@ -140,15 +141,6 @@ def test_the_limit_of_deadlines_is_where_a_model_needs_longer_than_its_period() 
 
 
 def test_a_run_whose_policy_was_replaced_does_not_count(tmp_path: Path) -> None:
-    path = tmp_path / "broken.py"
-    path.write_text(
-        "from dataclasses import dataclass\n"
-        "from band.scheduler.policy import PolicyInfo\n"
-        "@dataclass(frozen=True)\nclass Params:\n    pass\n"
-        "class Broken:\n"
-        "    info = PolicyInfo(name='broken', summary='', source='')\n"
-        "    def __init__(self, params):\n        pass\n"
-        "    def plan(self, view):\n        return 1\n"
-    )
+    path = write_policy(tmp_path, "broken", "return 1")
     with pytest.raises(BandError, match="had to replace policy"):
         judge(Setting(str(path), 0, 1.0), workload(0), 10)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from band.errors import BandError, ErrorCode
+from band.testing.policy_files import write_policy
 from band.testing.xrbench_cases import tiny_case
 from band.testing.xrbench_data import dual_cases
 from band.xrbench import correct
@@ -19,24 +20,6 @@ PUBLISHED = (53.47, 27.50, 52.26, 97.28, 90.63, 68.39, 93.90, 54.25, 90.21)
 
 EYE = ScenarioModel(name="eye", fps=10)
 GAZE = ScenarioModel(name="gaze", fps=10, depends_on=("eye",))
-
-FAILING = """
-from dataclasses import dataclass
-from band.scheduler.policy import PolicyInfo
-
-@dataclass(frozen=True)
-class Params:
-    pass
-
-class Failing:
-    info = PolicyInfo(name="failing", summary="raises", source="a test")
-
-    def __init__(self, params):
-        pass
-
-    def plan(self, view):
-        raise ValueError("no plan")
-"""
 
 
 def frames(result: CaseResult, model: str) -> list[int]:
@@ -108,8 +91,7 @@ def test_completions_are_in_microseconds_rounded_up() -> None:
 
 
 def test_there_is_no_score_for_a_policy_that_fails(tmp_path: Path) -> None:
-    path = tmp_path / "failing.py"
-    path.write_text(FAILING, encoding="utf-8")
+    path = write_policy(tmp_path, "failing", "raise ValueError('no plan')")
     with pytest.raises(BandError, match=r"failed on tiny tiny at 0 us.*there is no score") as told:
         correct.run(tiny_case([EYE], {"eye": [1.0]}), str(path))
     assert told.value.code is ErrorCode.POLICY_FAILED

@@ -26,6 +26,7 @@ from band.runtime.backends.protocol import (
     RunResult,
     WorkerLostError,
 )
+from band.runtime.chores import Chores
 from band.runtime.discovery import open_backend
 from band.runtime.reports import Done, Down, Failed, Order, Report, Up
 
@@ -44,11 +45,6 @@ UNHURRIED: Final = math.inf
 class _Loaded(NamedTuple):
     handle: int
     slice: Slice
-
-
-class _Chore(NamedTuple):
-    due_s: float
-    run: Callable[[], None]
 
 
 class Worker:
@@ -73,10 +69,9 @@ class Worker:
         self._backend: Backend | None = None
         self._slices: dict[SliceKey, _Loaded] = {}
         self._orders: deque[Order] = deque()
-        self._chores: deque[_Chore] = deque()
+        self._chores = Chores()
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._closing = threading.Event()
-        self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._main, name=f"band-worker-{processor.name}", daemon=True
         )
@@ -160,37 +155,19 @@ class Worker:
                     )
                 )
 
-        self._chores.append(_Chore(perf_counter() + patience_s, run))
+        self._chores.put(run, patience_s)
         self._wake.put(True)
-        # The thread sets this before it looks for chores the last time, so one of the two sees it.
-        if self._ended.is_set():
-            self._end_chores()
         return future
 
     def _main(self) -> None:
         # One token for each item put; forgotten orders leave tokens without one.
         while not self._closing.is_set() and self._wake.get():
-            if self._orders and not (self._chores and self._overdue()):
+            if self._orders and not self._chores.overdue():
                 self._run(self._orders.popleft())
-            elif self._chores:
-                self._chores.popleft().run()
+            else:
+                self._chores.do_next()
         self._close_backend()
-        self._ended.set()
-        self._end_chores()
-
-    def _end_chores(self) -> None:
-        """Do what is left without a backend: whoever waits for a load or a call gets an error."""
-        while self._chores:
-            try:
-                chore = self._chores.popleft()
-            except IndexError:  # another thread was quicker
-                return
-            chore.run()
-
-    def _overdue(self) -> bool:
-        """Return whether a chore has waited long enough; those before it are done first."""
-        now_s = perf_counter()
-        return any(chore.due_s <= now_s for chore in self._chores)
+        self._chores.end()  # without a backend: whoever waits for a load or a call gets an error
 
     def _open(self) -> BackendInfo:
         self._backend = open_backend(self.processor, self._context)
@@ -272,8 +249,7 @@ class Worker:
                 self._wake.get(timeout=left_s)
             except Empty:
                 break
-            if self._chores:
-                self._chores.popleft().run()
+            self._chores.do_next()
         return self._closing.is_set()
 
     def _load_kept(self, key: SliceKey) -> None:

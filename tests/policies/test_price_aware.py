@@ -9,12 +9,20 @@ import pytest
 
 from band.plan.table import PlanTable
 from band.scheduler.advice import Rehearsed, Snapshot
-from band.scheduler.commands import Finish
-from band.scheduler.events import Event, Json, ModelAdded, RequestArrived, StreamLoad
+from band.scheduler.commands import Finish, JobOutcome
+from band.scheduler.events import (
+    Event,
+    Json,
+    ModelAdded,
+    RequestArrived,
+    StreamLoad,
+    WorkerDown,
+)
 from band.scheduler.loader import make_policy, policy_swapped
 from band.scheduler.policy import Dispatch
 from band.sim.simulator import SimRun, simulate
 from band.testing.arrivals import FixedArrivals
+from band.testing.core_driver import CoreDriver
 from band.testing.fixed_view import FixedView, make_job
 from band.testing.tables import make_device, make_table, random_table, whole
 from band.testing.workloads import workload
@@ -187,6 +195,28 @@ def test_off_the_flow_it_plans_by_price() -> None:
     assert placed(policy, FixedView([split], [later])) == [(0, 1)]
     evicted = FixedView([whole("m", gpu=4)], [make_job(0)])
     assert placed(policy, evicted) == [(0, 1)], "the span of the flow is not loaded"
+
+
+def test_a_job_that_lost_a_branch_does_not_go_on_behind_it() -> None:
+    """Unit 1 is lost while unit 2 is done: the flow's spans from unit 3 on are not for that job."""
+    names = ["cpu", "gpu"]
+    costs = {name: {(unit, unit): 10 for unit in range(4)} for name in names}
+    needs = [0, 0b0001, 0b0001, 0b0110]
+    diamond = make_table("diamond", costs, processors=names, dependencies=needs)
+    flow = [(-1, unit, unit, processor, 0.5) for unit in range(4) for processor in range(2)]
+    policy = make(congested=0.0)
+    policy.advised({"load": 1.0, "prices": (0.5, 0.5), "flows": {"diamond": flow}})
+    driver = CoreDriver(diamond, policy=policy, processors=names)
+    job = driver.request("diamond")
+    driver.finish(0)
+    lost, other = sorted(driver.running.values(), key=lambda task: task.slice.units)
+    driver.send(WorkerDown(lost.processor, "gone"))
+    driver.running.pop(lost.id)
+    driver.finish(other.id)
+    assert not driver.core.status().reports
+    assert driver.started[3].slice.units == lost.slice.units
+    driver.finish_all()
+    assert driver.ended[job].outcome is JobOutcome.COMPLETED
 
 
 class MostInSystem:

@@ -93,11 +93,9 @@ class Shares:
         The jobs of a pass that share a state are spread like those that start. Slices have come
         and gone since the advice: a span counts only if the rest can be run after it.
         """
-        if job.running or job.processor >= 0 or job.finished & (job.finished + 1):
-            return None  # pinned, or its units end out of order: the flow knows neither
-        state = self._state(job)
-        shares = self._shares.get(state)
-        if shares is None:
+        state, in_order = self._state(job), not job.finished & (job.finished + 1)
+        shares = self._shares.get(state) if in_order else None
+        if shares is None or job.running or job.processor >= 0:
             return None
         offers = self._offered(view, table, job, state)
         if not offers:

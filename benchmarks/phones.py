@@ -145,9 +145,10 @@ def _mappings(runner: SimReplay, device: Device) -> Iterator[tuple[tuple[str, ..
 
 
 def _run(runner: SimReplay, trace: Trace, held: TraceContents, policy: ChosenPolicy) -> Figures:
-    (summary,) = summaries([runner.run(trace, policy)], held)
-    if summary.reports:
-        raise RuntimeError(f"{policy.name}: {summary.reports[0]}")
+    played = runner.run(trace, policy)
+    if played.replaced is not None:
+        raise RuntimeError(played.replaced)
+    (summary,) = summaries([played], held)
     return Figures(summary.total.fps, summary.total.slo_satisfaction or 0.0)
 
 

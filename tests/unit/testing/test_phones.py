@@ -1,7 +1,11 @@
 """The benchmark on emulated phones: its baselines are what they say, its limits hold."""
 
+from pathlib import Path
+
 import pytest
 from phones import PAPER, Case, Figures, Measured, mean, measure, report, tables
+
+from band.testing.policy_files import write_policy
 
 CASE = Case("pixel4", 2.0, 0, 12, ("shortest_expected_latency",))
 
@@ -23,6 +27,19 @@ def test_the_best_mapping_is_one_of_all_and_the_cpu_another(found: Measured) -> 
     assert found.mapping.fps >= found.cpu.fps
     assert found.mapping.slo >= found.cpu.slo
     assert found.offered_fps == pytest.approx(16, rel=0.05)
+
+
+def test_energy_policies_go_by_latency_where_a_phone_tells_no_power() -> None:
+    names = ("latency_greedy", "energy_greedy", "edp_greedy")
+    policies = measure(CASE._replace(policies=names)).policies
+    assert list(policies) == list(names)
+    assert len(set(policies.values())) == 1
+
+
+def test_a_policy_that_was_replaced_has_no_figures(tmp_path: Path) -> None:
+    path = write_policy(tmp_path, "failing", "raise ValueError('no plan')")
+    with pytest.raises(RuntimeError, match="no plan"):
+        measure(CASE._replace(policies=(str(path),)))
 
 
 def test_the_mean_over_seeds_is_taken_figure_by_figure(found: Measured) -> None:

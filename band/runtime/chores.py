@@ -38,7 +38,8 @@ class Chores:
         if not self._waiting:
             return False
         now_s = perf_counter()
-        return any(chore.due_s <= now_s for chore in self._waiting)
+        waiting = tuple(self._waiting)  # a copy: others may put chores meanwhile
+        return any(chore.due_s <= now_s for chore in waiting)
 
     def do_next(self) -> None:
         """Do the one that has waited longest, if there is one."""
